@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstdint>
+
+#include "runtime/core/list.hpp"
+#include "runtime/core/sparse_table.hpp"
+
+namespace weft::core {
+
+struct io_waiter;
+
+/// What a reactor knows about one descriptor number; as made, it knows nothing.
+struct descriptor {
+  enum class kind : std::uint8_t { unknown, tcp_stream, other };
+
+  list<io_waiter> waiters;
+  std::uint32_t generation = 0;  // bumped whenever the number is made as new
+  std::uint32_t changes = 0;     // readiness changes seen: the ticket
+  std::uint32_t not_ready = 0;   // io_in, io_out, io_priority known not to be ready
+  std::uint32_t seen = 0;        // sticky: hang-ups, errors and urgent data that came
+  bool registered = false;
+  kind type = kind::unknown;
+};
+
+}  // namespace weft::core

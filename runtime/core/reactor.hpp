@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstdint>
+
+#include "runtime/core/clock.hpp"
+#include "runtime/core/descriptor_table.hpp"
+#include "runtime/core/list.hpp"
+
+namespace weft::core {
+
+/// What a waiter waits for, and what came: the kernel's own bits (EPOLLIN and POLLIN
+/// are the same number, and so are the others), so that no translation is needed.
+using io_events = std::uint32_t;
+inline constexpr io_events io_in = 0x001;      // EPOLLIN
+inline constexpr io_events io_priority = 0x002;  // EPOLLPRI
+inline constexpr io_events io_out = 0x004;     // EPOLLOUT
+inline constexpr io_events io_error = 0x008;   // EPOLLERR
+inline constexpr io_events io_hangup = 0x010;  // EPOLLHUP
+inline constexpr io_events io_read_hangup = 0x2000;  // EPOLLRDHUP
+
+/// The other bits that poll(2) and epoll know (RDNORM, RDBAND, WRNORM, WRBAND, MSG) follow
+/// from those: a waiter for one of them asks for io_in, io_out or io_priority.
+/// io_error and io_hangup wake every waiter.
+
+/// Somebody who waits for one descriptor. Lives on the waiter's stack; one that waits
+/// for many descriptors has one for each. Taken out by the reactor when it wakes it.
+struct io_waiter : list_hook<> {
+  io_events wanted = 0;
+  io_events came = 0;  // set before `wake` is called
+  int fd = -1;
+  void* owner = nullptr;  // for `wake`
+};
+
+/// Watches descriptors for readiness. The one implementation so far is epoll's; the
+/// interface keeps what io_uring needs as well (nothing in it says how events arrive).
+///
+/// Each descriptor is registered once, edge-triggered, in both directions, and its
+/// readiness remembered as flags which start as "may be ready". Hence the protocol of
+/// a caller, which needs no epoll_ctl and no probing read in the common case:
+///
+///     auto ticket = r.ticket(fd);
+///     if (r.maybe_ready(fd, io_in)) { n = try_without_blocking(); if (n != -EAGAIN) done }
+///     r.clear(fd, io_in, ticket);
+///     io_waiter w{...}; r.add(w);  // registers at the first time; <0: can't be waited for
+///     park();                      // `wake` makes it ready again
+///
+/// `clear` is only for one who saw EAGAIN, or through `note_partial` a short transfer.
+/// The ticket makes clear harmless when an event was harvested between try and clear.
+///
+/// Not synchronised: its owner (a hub, or the patch's kernel under its lock) calls all
+/// but `interrupt`.
+class reactor {
+ public:
+  using wake_function = void (*)(io_waiter&) noexcept;
+
+  /// `wake` is called from `poll`, `forget` for each waiter whose event came, after it
+  /// was taken out. Makes no system call: the epoll instance is made when first needed.
+  explicit reactor(wake_function wake) noexcept : wake_(wake) {}
+  reactor(const reactor&) = delete;
+  reactor& operator=(const reactor&) = delete;
+  ~reactor();
+
+  /// Number of readiness changes seen on `fd`, to be passed to `clear`.
+  [[nodiscard]] std::uint32_t ticket(int fd) noexcept;
+  /// Whether trying is worth while: false only if it is known that it would block.
+  [[nodiscard]] bool maybe_ready(int fd, io_events what) noexcept;
+  /// A try found `what` not ready. No effect if something came since `ticket` was drawn.
+  void clear(int fd, io_events what, std::uint32_t ticket) noexcept;
+  /// A transfer did less than was asked for: on a TCP stream on which neither end nor
+  /// error nor urgent data was seen this means "not ready any more" and saves the
+  /// EAGAIN. On everything else (SCM_RIGHTS stop short on AF_UNIX, datagrams, ttys) it
+  /// says nothing and has no effect.
+  void note_partial(int fd, io_events what, std::uint32_t ticket) noexcept;
+
+  /// Queues `w` (fd, wanted, owner set) until one of its events comes. Registers the
+  /// descriptor if it is not. Returns 0, or -EPERM (a regular file: always ready),
+  /// -EBADF, -ENOMEM, -ENOSPC; then `w` is not queued.
+  int add(io_waiter& w) noexcept;
+  /// Takes `w` out again, if it still is in.
+  void remove(io_waiter& w) noexcept;
+
+  /// To be called before `fd` is closed or replaced by dup2: wakes its waiters with
+  /// `came` = `event` (0 for none) and makes the number as new, so that a recycled one
+  /// never receives a stale event. Before, since a closed descriptor that a dup or a
+  /// child still holds cannot be taken out of the epoll set any more.
+  void forget(int fd, io_events event) noexcept;
+  /// The same for a number that was (or may have been) closed behind our back.
+  void renew(int fd) noexcept;
+
+  /// Harvests events, waiting for the first until `deadline` (0: not waiting), and
+  /// wakes. Returns how many waiters were woken, or -EINTR. Ends early on `interrupt`.
+  int poll(nanoseconds deadline) noexcept;
+
+  /// Makes a `poll` in progress, or else the next, return. Any thread, async-signal-safe.
+  /// `prepare_interrupt` must have succeeded before (once).
+  void interrupt() noexcept;
+  int prepare_interrupt() noexcept;
+
+  /// Whether any descriptor has a waiter.
+  [[nodiscard]] bool has_waiters() const noexcept { return waiters_ != 0; }
+  [[nodiscard]] int epoll_descriptor() const noexcept { return epoll_; }
+  [[nodiscard]] int event_descriptor() const noexcept { return event_; }
+
+  /// In a child after fork: closes the inherited epoll and eventfd (never changes the
+  /// shared set) and forgets all waiters and registrations.
+  void reset_after_fork() noexcept;
+
+ private:
+  int register_descriptor(int fd, descriptor& d) noexcept;
+  int open_epoll() noexcept;
+
+  wake_function wake_;
+  int epoll_ = -1;
+  int event_ = -1;
+  unsigned waiters_ = 0;
+  sparse_table<descriptor> table_;
+};
+
+}  // namespace weft::core
