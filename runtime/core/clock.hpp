@@ -21,4 +21,4 @@ inline constexpr nanoseconds never = INT64_MAX;
   return span >= never - now ? never : now + span;
 }
 
-}  // namespace weft::core
+} // namespace weft::core

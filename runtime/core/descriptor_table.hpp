@@ -15,12 +15,12 @@ struct descriptor {
   enum class kind : std::uint8_t { unknown, tcp_stream, other };
 
   list<io_waiter> waiters;
-  std::uint32_t generation = 0;  // bumped whenever the number is made as new
-  std::uint32_t changes = 0;     // readiness changes seen: the ticket
-  std::uint32_t not_ready = 0;   // io_in, io_out, io_priority known not to be ready
-  std::uint32_t seen = 0;        // sticky: hang-ups, errors and urgent data that came
+  std::uint32_t generation = 0; // bumped whenever the number is made as new
+  std::uint32_t changes = 0;    // readiness changes seen: the ticket
+  std::uint32_t not_ready = 0;  // io_in, io_out, io_priority known not to be ready
+  std::uint32_t seen = 0;       // sticky: hang-ups, errors and urgent data that came
   bool registered = false;
   kind type = kind::unknown;
 };
 
-}  // namespace weft::core
+} // namespace weft::core

@@ -7,9 +7,9 @@ namespace weft::core {
 
 /// How guard pages are made on this machine, best first.
 enum class guard_kind {
-  install,  // MADV_GUARD_INSTALL (Linux 6.13): no mapping of its own, a million of them are cheap
-  protect,  // mprotect(PROT_NONE): one mapping each; fails at vm.max_map_count (32,743 stacks)
-  none,     // neither worked
+  install, // MADV_GUARD_INSTALL (Linux 6.13): no mapping of its own, a million of them are cheap
+  protect, // mprotect(PROT_NONE): one mapping each; fails at vm.max_map_count (32,743 stacks)
+  none,    // neither worked
 };
 
 /// Makes [at, at+size) fault. Says how it was done; remembers what does not work, so that
@@ -20,4 +20,4 @@ guard_kind install_guard(void* at, std::size_t size) noexcept;
 /// 0 or -errno. mprotect(PROT_READ|PROT_WRITE) alone does not lift an installed guard.
 int remove_guard(void* at, std::size_t size, guard_kind kind) noexcept;
 
-}  // namespace weft::core
+} // namespace weft::core

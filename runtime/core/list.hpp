@@ -11,7 +11,7 @@ namespace weft::core {
 template <class Tag = void>
 class list_hook {
  public:
-  list_hook() noexcept = default;
+  constexpr list_hook() noexcept = default;
   list_hook(const list_hook&) = delete;
   list_hook& operator=(const list_hook&) = delete;
 
@@ -38,7 +38,7 @@ class list {
   using hook = list_hook<Tag>;
 
  public:
-  list() noexcept { reset(); }
+  constexpr list() noexcept { reset(); }
   list(const list&) = delete;
   list& operator=(const list&) = delete;
 
@@ -77,7 +77,7 @@ class list {
   }
 
   /// Forgets the members without touching them (after fork they may be gone).
-  void reset() noexcept { head_.next_ = head_.prev_ = &head_; }
+  constexpr void reset() noexcept { head_.next_ = head_.prev_ = &head_; }
 
   /// Visits each member; the visited one may be unlinked during its visit, no other.
   template <class F>
@@ -93,4 +93,4 @@ class list {
   hook head_;
 };
 
-}  // namespace weft::core
+} // namespace weft::core

@@ -12,12 +12,12 @@ namespace weft::core {
 /// What a waiter waits for, and what came: the kernel's own bits (EPOLLIN and POLLIN
 /// are the same number, and so are the others), so that no translation is needed.
 using io_events = std::uint32_t;
-inline constexpr io_events io_in = 0x001;      // EPOLLIN
-inline constexpr io_events io_priority = 0x002;  // EPOLLPRI
-inline constexpr io_events io_out = 0x004;     // EPOLLOUT
-inline constexpr io_events io_error = 0x008;   // EPOLLERR
-inline constexpr io_events io_hangup = 0x010;  // EPOLLHUP
-inline constexpr io_events io_read_hangup = 0x2000;  // EPOLLRDHUP
+inline constexpr io_events io_in = 0x001;           // EPOLLIN
+inline constexpr io_events io_priority = 0x002;     // EPOLLPRI
+inline constexpr io_events io_out = 0x004;          // EPOLLOUT
+inline constexpr io_events io_error = 0x008;        // EPOLLERR
+inline constexpr io_events io_hangup = 0x010;       // EPOLLHUP
+inline constexpr io_events io_read_hangup = 0x2000; // EPOLLRDHUP
 
 /// The other bits that poll(2) and epoll know (RDNORM, RDBAND, WRNORM, WRBAND, MSG) follow
 /// from those: a waiter for one of them asks for io_in, io_out or io_priority.
@@ -27,9 +27,9 @@ inline constexpr io_events io_read_hangup = 0x2000;  // EPOLLRDHUP
 /// for many descriptors has one for each. Taken out by the reactor when it wakes it.
 struct io_waiter : list_hook<> {
   io_events wanted = 0;
-  io_events came = 0;  // set before `wake` is called
+  io_events came = 0; // set before `wake` is called
   int fd = -1;
-  void* owner = nullptr;  // for `wake`
+  void* owner = nullptr; // for `wake`
 };
 
 /// Watches descriptors for readiness. The one implementation so far is epoll's; the
@@ -46,7 +46,9 @@ struct io_waiter : list_hook<> {
 ///     park();                      // `wake` makes it ready again
 ///
 /// `clear` is only for one who saw EAGAIN, or through `note_partial` a short transfer.
-/// The ticket makes clear harmless when an event was harvested between try and clear.
+/// The ticket makes clear harmless when an event was harvested between try and clear. `add`
+/// is safe without: if what is waited for is not known to be not ready, the kernel is made
+/// to look again, and what is ready is reported by the next `poll`.
 ///
 /// Not synchronised: its owner (a hub, or the patch's kernel under its lock) calls all
 /// but `interrupt`.
@@ -56,7 +58,7 @@ class reactor {
 
   /// `wake` is called from `poll`, `forget` for each waiter whose event came, after it
   /// was taken out. Makes no system call: the epoll instance is made when first needed.
-  explicit reactor(wake_function wake) noexcept : wake_(wake) {}
+  constexpr explicit reactor(wake_function wake) noexcept : wake_(wake) {}
   reactor(const reactor&) = delete;
   reactor& operator=(const reactor&) = delete;
   ~reactor();
@@ -75,7 +77,8 @@ class reactor {
 
   /// Queues `w` (fd, wanted, owner set) until one of its events comes. Registers the
   /// descriptor if it is not. Returns 0, or -EPERM (a regular file: always ready),
-  /// -EBADF, -ENOMEM, -ENOSPC; then `w` is not queued.
+  /// -EBADF, -ENOMEM, -ENOSPC (also for a number beyond sparse_table's capacity), -EMFILE
+  /// (no descriptor left for the epoll instance), -ELOOP; then `w` is not queued.
   int add(io_waiter& w) noexcept;
   /// Takes `w` out again, if it still is in.
   void remove(io_waiter& w) noexcept;
@@ -89,7 +92,8 @@ class reactor {
   void renew(int fd) noexcept;
 
   /// Harvests events, waiting for the first until `deadline` (0: not waiting), and
-  /// wakes. Returns how many waiters were woken, or -EINTR. Ends early on `interrupt`.
+  /// wakes. Returns how many waiters were woken, or -EINTR (or why there can be no epoll
+  /// instance). Ends early on `interrupt`.
   int poll(nanoseconds deadline) noexcept;
 
   /// Makes a `poll` in progress, or else the next, return. Any thread, async-signal-safe.
@@ -117,4 +121,4 @@ class reactor {
   sparse_table<descriptor> table_;
 };
 
-}  // namespace weft::core
+} // namespace weft::core

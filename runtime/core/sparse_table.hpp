@@ -50,7 +50,8 @@ class sparse_table {
     void* memory = map(sizeof(T) * chunk_size);
     if (!memory) return nullptr;
     T* chunk = static_cast<T*>(memory);
-    for (std::size_t i = 0; i < chunk_size; ++i) ::new (static_cast<void*>(chunk + i)) T;
+    for (std::size_t i = 0; i < chunk_size; ++i)
+      ::new (static_cast<void*>(chunk + i)) T;
     directory_[n / chunk_size] = chunk;
     return &chunk[n % chunk_size];
   }
@@ -74,4 +75,4 @@ class sparse_table {
   T** directory_ = nullptr;
 };
 
-}  // namespace weft::core
+} // namespace weft::core

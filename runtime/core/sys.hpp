@@ -42,4 +42,4 @@ int close(int fd) noexcept;
 /// Prints `text` to standard error in one write and ends the process by SIGABRT.
 [[noreturn]] void fatal(const char* text) noexcept;
 
-}  // namespace weft::core::sys
+} // namespace weft::core::sys

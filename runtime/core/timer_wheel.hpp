@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "runtime/core/clock.hpp"
@@ -14,6 +15,7 @@ struct timer_tag;
 /// of the wheel before it dies.
 struct timer : list_hook<timer_tag> {
   nanoseconds deadline = never;
+  bool in_wheel = false; // the wheel's own: it is also linked while it is in a list of due ones
 };
 
 /// Hierarchical timing wheel: O(1) insert and cancel, no allocation.
@@ -34,7 +36,8 @@ class timer_wheel {
   /// Puts in `t`, whose deadline is set, not `never`, and which is in no wheel.
   void insert(timer& t) noexcept;
 
-  /// Takes out `t` if it is in; says whether it was.
+  /// Takes out `t` if it is in; says whether it was. One that `advance` gave out is taken
+  /// out of the list it was given into.
   bool cancel(timer& t) noexcept;
 
   [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
@@ -56,12 +59,19 @@ class timer_wheel {
   static constexpr int slot_bits = 6;
   static constexpr int slots = 1 << slot_bits;
 
+  struct position {
+    int level;
+    int slot;
+  };
+  [[nodiscard]] position position_of(nanoseconds deadline) const noexcept;
+  [[nodiscard]] int lowest_occupied() const noexcept;
+  [[nodiscard]] std::uint64_t start_of(int level, int slot) const noexcept;
   void place(timer& t) noexcept;
 
-  std::uint64_t elapsed_;  // in ticks
+  std::uint64_t elapsed_; // in ticks
   std::size_t count_ = 0;
   std::uint64_t occupied_[levels] = {};
   list<timer, timer_tag> slots_[levels][slots];
 };
 
-}  // namespace weft::core
+} // namespace weft::core

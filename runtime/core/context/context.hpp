@@ -9,8 +9,8 @@
 /// same frame layout as Boost's (callee-saved registers, MXCSR, x87 control word; 0x40
 /// bytes, return address on top) but which ends in `ret`: Boost's ends in `jmp`, after
 /// which every `ret` up the chain of callers mispredicts (26.8 ns against 5.6 flat, 84
-/// against 9.7 six frames deep). Elsewhere, under CET shadow stacks, when the layout found
-/// at start is not the expected one, or when WEFT_CONTEXT=boost is set, jump_fcontext is used.
+/// against 9.7 six frames deep). Elsewhere, under CET shadow stacks, or when the layout
+/// found at start is not the expected one, jump_fcontext is used.
 namespace weft::core {
 
 using context = void*;
@@ -27,7 +27,10 @@ struct transfer {
 
 using jump_function = transfer (*)(context to, void* data) noexcept;
 
-/// The switch in use; decided by `select_jump`, which runs before main.
+/// The switch in use: Boost's until `select_jump` has found that the balanced one may be
+/// used. Each library selects at its start, libweft by WEFT_CONTEXT=boost|balanced (see
+/// select_at_start.cpp). Call it from few, out-of-line places: a `ret` is predicted by
+/// the call that ran before it, so contexts that switch through one call site predict well.
 extern jump_function jump;
 
 enum class jump_kind { balanced, boost };
@@ -37,4 +40,4 @@ enum class jump_kind { balanced, boost };
 /// Both share one frame layout: contexts suspended by either are resumed by the other.
 bool select_jump(jump_kind kind) noexcept;
 
-}  // namespace weft::core
+} // namespace weft::core

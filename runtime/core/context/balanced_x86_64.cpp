@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "runtime/core/context/balanced.hpp"
+
+#include <cstdint>
+#include <cstring>
+
+extern "C" {
+weft::core::transfer weft_jump_balanced(weft::core::context to, void* data) noexcept;
+weft::core::transfer weft_jump_with_marks(weft::core::context to, void* data,
+                                          weft::core::jump_function jump) noexcept;
+extern const char weft_jump_with_marks_return[];
+}
+
+namespace weft::core {
+namespace {
+
+/// The frame in which jump_x86_64.S leaves a context.
+struct frame {
+  std::uint32_t mxcsr;
+  std::uint16_t x87_control;
+  std::uint64_t unused;
+  std::uint64_t r12, r13, r14, r15, rbx, rbp;
+  const void* return_address;
+};
+static_assert(offsetof(frame, r12) == 0x10 && offsetof(frame, rbp) == 0x38 &&
+              offsetof(frame, return_address) == 0x40);
+
+frame frame_of(context suspended) noexcept {
+  frame copy;
+  std::memcpy(&copy, suspended, sizeof copy);
+  return copy;
+}
+
+bool left_by_marked_jump(context suspended) noexcept {
+  const frame f = frame_of(suspended);
+  return f.r12 == 1 && f.r13 == 2 && f.r14 == 3 && f.r15 == 4 && f.rbx == 5 && f.rbp == 6 &&
+         f.return_address == weft_jump_with_marks_return;
+}
+
+// A return to another stack than the one called from kills the process under CET. The
+// instruction does nothing where there is no shadow stack.
+bool shadow_stack_active() noexcept {
+  std::uint64_t pointer = 0;
+  asm volatile("rdsspq %0" : "+r"(pointer));
+  return pointer != 0;
+}
+
+// Entered by Boost's jump: says whether that left the expected frame, and goes back by the
+// balanced jump if so. Then once more the other way round.
+void probe(transfer t) {
+  bool right = left_by_marked_jump(t.from);
+  if (!right) jump_fcontext(t.from, nullptr);
+  t = weft_jump_balanced(t.from, t.data);
+  right = left_by_marked_jump(t.from);
+  for (;;)
+    t = jump_fcontext(t.from, right ? t.data : nullptr);
+}
+
+} // namespace
+
+jump_function find_balanced_jump() noexcept {
+  if (shadow_stack_active()) return nullptr;
+  alignas(16) char stack[4096];
+  const context made = make_fcontext(stack + sizeof stack, sizeof stack, probe);
+  if (made != stack + sizeof stack - 0x48) return nullptr;
+  const frame f = frame_of(made);
+  if (f.rbx != reinterpret_cast<std::uintptr_t>(probe)) return nullptr;
+
+  char token;
+  transfer t = weft_jump_with_marks(made, &token, jump_fcontext);
+  if (t.data != &token) return nullptr;
+  t = weft_jump_with_marks(t.from, &token, weft_jump_balanced);
+  return t.data == &token ? weft_jump_balanced : nullptr;
+}
+
+} // namespace weft::core

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <sys/epoll.h>
+
+#include <cerrno>
+
+#include "runtime/core/reactor.hpp"
+#include "runtime/core/sys.hpp"
+
+namespace weft::core {
+namespace {
+
+static_assert(io_in == EPOLLIN && io_priority == EPOLLPRI && io_out == EPOLLOUT &&
+              io_error == EPOLLERR && io_hangup == EPOLLHUP && io_read_hangup == EPOLLRDHUP);
+
+constexpr io_events directions = io_in | io_out | io_priority;
+constexpr io_events wake_all = io_error | io_hangup;
+constexpr int batch = 256;
+constexpr std::uint64_t interrupt_mark = UINT64_MAX; // no descriptor has number -1
+
+std::uint64_t mark_of(int fd, const descriptor& d) noexcept {
+  return std::uint64_t{d.generation} << 32 | static_cast<std::uint32_t>(fd);
+}
+
+epoll_event interest_in(int fd, const descriptor& d) noexcept {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
+  event.data.u64 = mark_of(fd, d);
+  return event;
+}
+
+// What to try again after `events`: a hang-up makes reading return at once, an error all.
+io_events made_ready(io_events events) noexcept {
+  if (events & wake_all) return directions;
+  return (events & directions) | (events & io_read_hangup ? io_in : 0);
+}
+
+void forget_state(descriptor& d) noexcept {
+  ++d.generation;
+  ++d.changes;
+  d.not_ready = d.seen = 0;
+  d.registered = false;
+  d.type = descriptor::kind::unknown;
+}
+
+} // namespace
+
+reactor::~reactor() {
+  if (event_ >= 0) sys::close(event_);
+  if (epoll_ >= 0) sys::close(epoll_);
+}
+
+std::uint32_t reactor::ticket(int fd) noexcept {
+  const descriptor* d = table_.find(fd);
+  return d ? d->changes : 0;
+}
+
+bool reactor::maybe_ready(int fd, io_events what) noexcept {
+  const descriptor* d = table_.find(fd);
+  return !d || (what & ~d->not_ready) != 0;
+}
+
+void reactor::clear(int fd, io_events what, std::uint32_t ticket) noexcept {
+  descriptor* d = table_.find(fd);
+  // Of a descriptor that is not registered no event would ever undo it.
+  if (!d || !d->registered || d->changes != ticket) return;
+  d->not_ready |= what & directions;
+}
+
+void reactor::note_partial(int fd, io_events what, std::uint32_t ticket) noexcept {
+  descriptor* d = table_.find(fd);
+  if (!d || !d->registered || d->seen != 0) return;
+  if (d->type == descriptor::kind::unknown)
+    d->type = sys::is_tcp_stream(fd) ? descriptor::kind::tcp_stream : descriptor::kind::other;
+  if (d->type == descriptor::kind::tcp_stream) clear(fd, what, ticket);
+}
+
+int reactor::open_epoll() noexcept {
+  if (epoll_ >= 0) return 0;
+  const int made = sys::epoll_create();
+  if (made < 0) return made;
+  epoll_ = made;
+  return 0;
+}
+
+int reactor::register_descriptor(int fd, descriptor& d) noexcept {
+  if (const int failed = open_epoll(); failed < 0) return failed;
+  epoll_event event = interest_in(fd, d);
+  int result = sys::epoll_control(epoll_, EPOLL_CTL_ADD, fd, &event);
+  // The same open file under the same number again, after dup2 went there and back.
+  if (result == -EEXIST) result = sys::epoll_control(epoll_, EPOLL_CTL_MOD, fd, &event);
+  d.registered = result >= 0;
+  return result;
+}
+
+int reactor::add(io_waiter& w) noexcept {
+  if (w.fd < 0) return -EBADF;
+  if (static_cast<std::size_t>(w.fd) >= sparse_table<descriptor>::capacity) return -ENOSPC;
+  descriptor* d = table_.touch(w.fd);
+  if (!d) return -ENOMEM;
+  if (!d->registered) {
+    if (const int failed = register_descriptor(w.fd, *d); failed < 0) return failed;
+  } else if ((w.wanted & ~directions) != 0 || (w.wanted & directions & ~d->not_ready) != 0 ||
+             w.wanted == 0) {
+    // The edge may be behind us: it came between the caller's try and now, or nobody tried.
+    // Modifying makes the kernel look again, and report what is ready as a new event.
+    epoll_event event = interest_in(w.fd, *d);
+    int result = sys::epoll_control(epoll_, EPOLL_CTL_MOD, w.fd, &event);
+    if (result == -ENOENT) { // closed behind our back, and the number is another file's now
+      renew(w.fd);
+      result = register_descriptor(w.fd, *d);
+    }
+    if (result < 0) return result;
+  }
+  w.came = 0;
+  d->waiters.push_back(w);
+  ++waiters_;
+  return 0;
+}
+
+void reactor::remove(io_waiter& w) noexcept {
+  if (!w.linked()) return;
+  w.unlink();
+  --waiters_;
+}
+
+void reactor::forget(int fd, io_events event) noexcept {
+  descriptor* d = table_.find(fd);
+  if (!d) return;
+  if (d->registered) {
+    epoll_event unused{}; // Linux before 2.6.9 wanted one
+    sys::epoll_control(epoll_, EPOLL_CTL_DEL, fd, &unused);
+  }
+  forget_state(*d);
+  while (!d->waiters.empty()) {
+    io_waiter& w = d->waiters.pop_front();
+    --waiters_;
+    w.came = event;
+    wake_(w);
+  }
+}
+
+void reactor::renew(int fd) noexcept {
+  forget(fd, 0);
+}
+
+int reactor::poll(nanoseconds deadline) noexcept {
+  if (epoll_ < 0 && deadline == 0) return 0;
+  if (const int failed = open_epoll(); failed < 0) return failed;
+  epoll_event events[batch];
+  const int count = sys::epoll_wait(epoll_, events, batch, deadline);
+  if (count < 0) return count;
+  int woken = 0;
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t mark = events[i].data.u64;
+    if (mark == interrupt_mark) continue; // edge-triggered: nothing to take back
+    const int fd = static_cast<int>(mark & UINT32_MAX);
+    descriptor* d = table_.find(fd);
+    // Of an earlier file of this number, which a dup or a child keeps in the set.
+    if (!d || !d->registered || mark != mark_of(fd, *d)) continue;
+    const io_events came = events[i].events;
+    ++d->changes;
+    d->not_ready &= ~made_ready(came);
+    d->seen |= came & (wake_all | io_read_hangup | io_priority);
+    d->waiters.for_each([&](io_waiter& w) {
+      const io_events relevant = came & (w.wanted | wake_all);
+      if (relevant == 0) return;
+      remove(w);
+      w.came = relevant;
+      ++woken;
+      wake_(w);
+    });
+  }
+  return woken;
+}
+
+int reactor::prepare_interrupt() noexcept {
+  if (event_ >= 0) return 0;
+  if (const int failed = open_epoll(); failed < 0) return failed;
+  const int made = sys::event_create();
+  if (made < 0) return made;
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;
+  event.data.u64 = interrupt_mark;
+  if (const int failed = sys::epoll_control(epoll_, EPOLL_CTL_ADD, made, &event); failed < 0) {
+    sys::close(made);
+    return failed;
+  }
+  event_ = made;
+  return 0;
+}
+
+void reactor::interrupt() noexcept {
+  if (event_ >= 0) sys::event_signal(event_);
+}
+
+void reactor::reset_after_fork() noexcept {
+  if (event_ >= 0) sys::close(event_);
+  if (epoll_ >= 0) sys::close(epoll_);
+  event_ = epoll_ = -1;
+  waiters_ = 0;
+  table_.for_each([](int, descriptor& d) {
+    d.waiters.reset();
+    forget_state(d);
+  });
+}
+
+} // namespace weft::core

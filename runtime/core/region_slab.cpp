@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "runtime/core/region_slab.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "runtime/core/sys.hpp"
+
+namespace weft::core {
+namespace {
+
+constexpr std::size_t first_count = 4;
+constexpr std::size_t doubling_ends = std::size_t{64} << 20;
+constexpr std::size_t table_span = std::size_t{2} << 20; // what one page table maps
+
+} // namespace
+
+region_slab::region region_slab::acquire() noexcept {
+  if (!free_.empty()) {
+    char* at = free_.pop_back();
+    cold_ = std::min(cold_, free_.size());
+    ++in_use_;
+    return {at, false};
+  }
+  if ((mappings_.empty() || next_ == mappings_.end()[-1].end) && !grow()) return {};
+  char* at = next_;
+  next_ += size_;
+  ++in_use_;
+  return {at, true};
+}
+
+void region_slab::release(void* at) noexcept {
+  --in_use_;
+  free_.push_back(static_cast<char*>(at)); // has room for all: see grow
+  // Half as many again before any goes back, so that one call frees many neighbours.
+  if (free_.size() - cold_ > warm_limit_ + warm_limit_ / 2)
+    give_back(free_.size() - cold_ - warm_limit_);
+}
+
+void region_slab::trim(std::size_t keep) noexcept {
+  if (free_.size() - cold_ > keep) give_back(free_.size() - cold_ - keep);
+}
+
+void region_slab::give_back(std::size_t count) noexcept {
+  for (const std::size_t end = cold_ + count; cold_ < end;) {
+    char* low = free_[cold_++];
+    char* high = low + size_;
+    for (; cold_ < end; ++cold_) {
+      if (free_[cold_] == high)
+        high += size_;
+      else if (free_[cold_] + size_ == low)
+        low -= size_;
+      else
+        break;
+    }
+    sys::advise(low, static_cast<std::size_t>(high - low), MADV_DONTNEED);
+  }
+}
+
+region_slab::mapping region_slab::map(std::size_t count) const noexcept {
+  const bool shifted = size_ >= table_span;
+  const std::size_t bytes = count * size_;
+  const std::size_t whole = bytes + (shifted ? table_span + table_span / 2 : 0);
+  const long result =
+      sys::map(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+  if (result < 0) return {nullptr, nullptr};
+  char* at = reinterpret_cast<char*>(result);
+  char* begin = at;
+  if (shifted) {
+    const auto address = reinterpret_cast<std::uintptr_t>(at);
+    const std::size_t to_boundary = (table_span - address % table_span) % table_span;
+    begin += to_boundary + table_span / 2;
+    sys::unmap(at, static_cast<std::size_t>(begin - at));
+    if (begin + bytes != at + whole)
+      sys::unmap(begin + bytes, static_cast<std::size_t>(at + whole - begin - bytes));
+  }
+  // One touched page would make the kernel fill two megabytes.
+  sys::advise(begin, bytes, MADV_NOHUGEPAGE);
+  return {begin, begin + bytes};
+}
+
+bool region_slab::grow() noexcept {
+  const std::size_t most = std::max({doubling_ends / size_, total_ / 8, std::size_t{1}});
+  for (std::size_t count = std::min(std::max(total_, first_count), most); count != 0; count /= 2) {
+    if (!mappings_.reserve(mappings_.size() + 1) || !free_.reserve(total_ + count)) continue;
+    const mapping made = map(count);
+    if (!made.begin) continue;
+    mappings_.push_back(made);
+    next_ = made.begin;
+    total_ += count;
+    return true;
+  }
+  return false;
+}
+
+void region_slab::discard() noexcept {
+  for (const mapping& each : mappings_)
+    sys::unmap(each.begin, static_cast<std::size_t>(each.end - each.begin));
+  mappings_.discard();
+  free_.discard();
+  in_use_ = total_ = cold_ = 0;
+  next_ = nullptr;
+}
+
+void* region_slab::region_of(const void* at) const noexcept {
+  const char* address = static_cast<const char*>(at);
+  for (const mapping& each : mappings_)
+    if (address >= each.begin && address < each.end)
+      return each.begin + static_cast<std::size_t>(address - each.begin) / size_ * size_;
+  return nullptr;
+}
+
+} // namespace weft::core
