@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+/// What the patcher wants to know of an instruction. Stands on Zydis, which uses vector registers
+/// and libc's memcpy and memset: not to be called while libc's text cannot run, nor without
+/// saving vector registers where a program expects them to survive (vector_state.hpp).
+namespace weft::patch {
+
+struct instruction {
+  std::uint8_t length = 0;
+  bool is_syscall = false;
+  bool movable = false;        // means the same elsewhere, once its displacement is adjusted
+  bool ends_flow = false;      // the next one is not reached from here: jmp, ret, ud2, ...
+  bool landing_pad = false;    // endbr64: an indirect branch may come here
+  bool indirect_jump = false;  // perhaps a switch's, with targets that nobody knows
+  bool branches = false;       // has a `target`
+  std::uint8_t displacement = 0;  // offset of the rip-relative 32-bit displacement; 0: none
+  const std::uint8_t* target = nullptr;
+};
+
+/// Decodes the instruction at the front of `code`; false if there is none.
+[[nodiscard]] bool decode(std::span<const std::uint8_t> code, instruction& out) noexcept;
+
+/// What an instruction does to the register that holds a system call's number.
+struct number_effect {
+  enum { keeps, sets_constant, changes } kind = changes;
+  int value = 0;
+};
+[[nodiscard]] number_effect effect_on_number(std::span<const std::uint8_t> code) noexcept;
+
+}  // namespace weft::patch

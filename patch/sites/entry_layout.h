@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSL-1.0
+ *
+ * Offsets that entry_x86_64.S and C++ share; entry.cpp checks them against the types.
+ */
+#ifndef WEFT_PATCH_SITES_ENTRY_LAYOUT_H
+#define WEFT_PATCH_SITES_ENTRY_LAYOUT_H
+
+/* A trampoline's slots: their size, which is also their alignment, and what lies between the
+ * stub's return address and the end of the slot's `lea 128(%rsp),%rsp`. */
+#define WEFT_SLOT_SIZE 128
+#define WEFT_SLOT_LEA_SIZE 8
+
+/* The red zone, skipped by the slot before it calls the stub. */
+#define WEFT_RED_ZONE 128
+
+#define WEFT_VIRTUAL_SIZE 512
+
+/* syscall_frame */
+#define WEFT_FRAME_RAX 0
+#define WEFT_FRAME_RDI 8
+#define WEFT_FRAME_RSI 16
+#define WEFT_FRAME_RDX 24
+#define WEFT_FRAME_R10 32
+#define WEFT_FRAME_R8 40
+#define WEFT_FRAME_R9 48
+#define WEFT_FRAME_RBX 56
+#define WEFT_FRAME_RBP 64
+#define WEFT_FRAME_R12 72
+#define WEFT_FRAME_R13 80
+#define WEFT_FRAME_R14 88
+#define WEFT_FRAME_R15 96
+#define WEFT_FRAME_RFLAGS 104
+#define WEFT_FRAME_USER_RSP 112
+#define WEFT_FRAME_RESUME 120
+#define WEFT_FRAME_CHILD_RESUME 128
+#define WEFT_FRAME_SIZE 144
+
+/* entry_state */
+#define WEFT_STATE_PASSTHROUGH 0
+
+/* spawn_record */
+#define WEFT_SPAWN_RETURN_ADDRESS 0
+#define WEFT_SPAWN_RBX 8
+#define WEFT_SPAWN_PREVIOUS 16
+
+/* Values of weft_prepare_spawn; anything else is a spawn_record's address. */
+#define WEFT_SPAWN_COPIED_STACK 0
+#define WEFT_SPAWN_OWN_STACK 1
+
+/* What is left for the child under the top of its own stack. */
+#define WEFT_CHILD_RETURN_ADDRESS -8
+#define WEFT_CHILD_WANTS_AFTER -16
+
+#endif

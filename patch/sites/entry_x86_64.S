@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSL-1.0
+ *
+ * The entry stub: see entry.hpp. Its caller is a slot,
+ *
+ *       .quad  resume                  address after the `syscall` in its object
+ *       (moved instructions)
+ *       lea    -128(%rsp),%rsp         past the red zone, flags untouched
+ *       call   *entry(%rip)
+ *       lea    128(%rsp),%rsp          8 bytes
+ *       (moved instructions)
+ *       jmp    back
+ *
+ * so on entry, with U the program's rsp: (%rsp) == U-136 holds the return address RA, and
+ * RA & -128 is the slot's start. In CFI terms the frame's CFA is U and its caller's pc is
+ * *(*(CFA-136) & -128), which DW_CFA_val_expression says.
+ */
+#include "patch/sites/entry_layout.h"
+
+/* TF, DF, NT, AC: flags that are nearly never set, and that only popf sets or clears. */
+#define RARE_FLAGS 0x44500
+#define PLAIN_FLAGS 0x202
+
+#define NR_CLONE 56
+#define NR_VFORK 58
+#define NR_CLONE3 435
+
+/* rip = *(*(CFA-136) & -128) */
+.macro CFI_PC_FROM_STACK
+  .cfi_escape 0x16,0x10,8, 0x08,136,0x1c,0x06,0x09,0x80,0x1a,0x06
+.endm
+/* rip = *(*rbx & -128), rbx saved at rbx+8: rbx is a spawn_record */
+.macro CFI_FROM_RECORD
+  .cfi_escape 0x16,0x10,7, 0x73,0x00,0x06,0x09,0x80,0x1a,0x06
+  .cfi_escape 0x10,0x03,2, 0x73,WEFT_SPAWN_RBX
+.endm
+/* rip = *(*(CFA-8) & -128): a child on the stack that it was given */
+.macro CFI_PC_FROM_CHILD_STACK
+  .cfi_escape 0x16,0x10,7, 0x38,0x1c,0x06,0x09,0x80,0x1a,0x06
+.endm
+/* rip = *(rcx & -128) */
+.macro CFI_PC_FROM_RCX
+  .cfi_escape 0x16,0x10,6, 0x72,0x00,0x09,0x80,0x1a,0x06
+.endm
+.macro CFI_AT_ENTRY
+  .cfi_def_cfa rsp, 136
+  CFI_PC_FROM_STACK
+.endm
+
+/* Flags: lahf and seto cost two cycles where pushf and popf cost twenty. */
+.macro FLAGS_TO_AX
+  lahf
+  seto    %al
+.endm
+.macro FLAGS_FROM_AX
+  add     $0x7f, %al
+  sahf
+.endm
+
+/* From the state at entry to a syscall_frame at rsp. Afterwards rbx == U-152. */
+.macro SAVE_FRAME
+  pushfq
+  .cfi_adjust_cfa_offset 8
+  push    %rbx
+  .cfi_adjust_cfa_offset 8
+  .cfi_rel_offset rbx, 0
+  mov     %rsp, %rbx
+  .cfi_def_cfa_register rbx
+  and     $-16, %rsp
+  sub     $WEFT_FRAME_SIZE, %rsp
+  mov     %rax, WEFT_FRAME_RAX(%rsp)
+  mov     %rdi, WEFT_FRAME_RDI(%rsp)
+  mov     %rsi, WEFT_FRAME_RSI(%rsp)
+  mov     %rdx, WEFT_FRAME_RDX(%rsp)
+  mov     %r10, WEFT_FRAME_R10(%rsp)
+  mov     %r8, WEFT_FRAME_R8(%rsp)
+  mov     %r9, WEFT_FRAME_R9(%rsp)
+  mov     (%rbx), %rcx
+  mov     %rcx, WEFT_FRAME_RBX(%rsp)
+  mov     %rbp, WEFT_FRAME_RBP(%rsp)
+  mov     %r12, WEFT_FRAME_R12(%rsp)
+  mov     %r13, WEFT_FRAME_R13(%rsp)
+  mov     %r14, WEFT_FRAME_R14(%rsp)
+  mov     %r15, WEFT_FRAME_R15(%rsp)
+  lea     152(%rbx), %rcx
+  mov     %rcx, WEFT_FRAME_USER_RSP(%rsp)
+  mov     16(%rbx), %rcx
+  lea     WEFT_SLOT_LEA_SIZE(%rcx), %r11
+  mov     %r11, WEFT_FRAME_CHILD_RESUME(%rsp)
+  and     $-WEFT_SLOT_SIZE, %rcx
+  mov     (%rcx), %rcx
+  mov     %rcx, WEFT_FRAME_RESUME(%rsp)
+  mov     8(%rbx), %rcx
+  mov     %rcx, WEFT_FRAME_RFLAGS(%rsp)
+  test    $RARE_FLAGS, %ecx
+  jz      .Lplain_flags\@
+  pushq   $PLAIN_FLAGS
+  popfq
+.Lplain_flags\@:
+.endm
+
+/* The reverse, back to the state at entry but for rax: the frame's, as all others. With
+ * `record`, the frame's rbx is a spawn_record that holds the program's. */
+.macro RESTORE_FRAME record=0
+  mov     WEFT_FRAME_RFLAGS(%rsp), %rcx
+  test    $RARE_FLAGS, %ecx
+  jz      .Lrestore_plain\@
+  push    %rcx
+  popfq
+  jmp     .Lrestore_registers\@
+.Lrestore_plain\@:
+  mov     %cl, %ah
+  shr     $11, %ecx
+  and     $1, %ecx
+  add     $0x7f, %cl
+  sahf
+.Lrestore_registers\@:
+  mov     WEFT_FRAME_RDI(%rsp), %rdi
+  mov     WEFT_FRAME_RSI(%rsp), %rsi
+  mov     WEFT_FRAME_RDX(%rsp), %rdx
+  mov     WEFT_FRAME_R10(%rsp), %r10
+  mov     WEFT_FRAME_R8(%rsp), %r8
+  mov     WEFT_FRAME_R9(%rsp), %r9
+  mov     WEFT_FRAME_RBP(%rsp), %rbp
+  mov     WEFT_FRAME_R12(%rsp), %r12
+  mov     WEFT_FRAME_R13(%rsp), %r13
+  mov     WEFT_FRAME_R14(%rsp), %r14
+  mov     WEFT_FRAME_R15(%rsp), %r15
+  mov     WEFT_FRAME_RAX(%rsp), %rax
+  mov     %rbx, %rcx
+  .cfi_def_cfa_register rcx
+  mov     WEFT_FRAME_RBX(%rsp), %rbx
+  .if \record
+  CFI_FROM_RECORD
+  .else
+  .cfi_same_value rbx
+  .endif
+  lea     16(%rcx), %rsp
+  .cfi_def_cfa rsp, 136
+.endm
+
+  .section .text.weft_entry, "ax", @progbits
+  .hidden weft_dispatch, weft_after_spawn, weft_prepare_spawn
+  .hidden weft_self, weft_spawn_top, weft_virtual
+  .globl weft_entry_begin
+  .hidden weft_entry_begin
+weft_entry_begin:
+
+  .globl weft_entry
+  .hidden weft_entry
+  .type weft_entry, @function
+  .balign 64
+weft_entry:
+  .cfi_startproc
+  .cfi_signal_frame
+  CFI_AT_ENTRY
+  mov     %rax, %rcx
+  FLAGS_TO_AX
+  cmp     $WEFT_VIRTUAL_SIZE, %rcx
+  jae     .Lnative
+  lea     weft_virtual(%rip), %r11
+  cmpb    $0, (%r11,%rcx)
+  je      .Lnot_virtual
+  mov     weft_self@gottpoff(%rip), %r11
+  mov     %fs:(%r11), %r11
+  test    %r11, %r11
+  jz      .Lnot_virtual
+  cmpb    $0, WEFT_STATE_PASSTHROUGH(%r11)
+  jne     .Lnot_virtual
+
+  FLAGS_FROM_AX
+  mov     %rcx, %rax
+  SAVE_FRAME
+  mov     %rsp, %rdi
+  call    weft_dispatch
+  cmp     $1, %eax
+  je      .Ldispatched_native
+  ja      weft_entry_spawn
+  .cfi_remember_state
+  RESTORE_FRAME
+  ret
+  .cfi_restore_state
+
+.Ldispatched_native:
+  .cfi_remember_state
+  RESTORE_FRAME
+  syscall
+  .globl weft_entry_native_dispatched
+  .hidden weft_entry_native_dispatched
+weft_entry_native_dispatched:
+  ret
+  .cfi_restore_state
+
+.Lnot_virtual:
+  CFI_AT_ENTRY
+  .cfi_same_value rbx
+  cmp     $NR_CLONE3, %ecx
+  je      .Lspawn_bare
+  cmp     $NR_CLONE, %ecx
+  je      .Lspawn_bare
+  cmp     $NR_VFORK, %ecx
+  je      .Lspawn_bare
+.Lnative:
+  FLAGS_FROM_AX
+  mov     %rcx, %rax
+  syscall
+  .globl weft_entry_native_fast
+  .hidden weft_entry_native_fast
+weft_entry_native_fast:
+  ret
+
+.Lspawn_bare:
+  FLAGS_FROM_AX
+  mov     %rcx, %rax
+  SAVE_FRAME
+  jmp     weft_entry_spawn_bare
+  .cfi_endproc
+  .size weft_entry, . - weft_entry
+
+/* Makes a child by the kernel, with a frame at rsp and rbx as SAVE_FRAME left it. The return
+ * address must reach parent and child: it stays where it is if the child has a copy of the stack
+ * (fork), lies below the top of the stack that the child was given (posix_spawn,
+ * pthread_create), or in a spawn_record that rbx points to when both use one stack (vfork). */
+.macro SPAWN name, after
+  .type \name, @function
+\name:
+  .cfi_startproc
+  .cfi_signal_frame
+  CFI_PC_FROM_STACK
+  .cfi_def_cfa rbx, 152
+  .cfi_offset rbx, -152
+  mov     %rsp, %rdi
+  mov     $\after, %esi
+  call    weft_prepare_spawn
+  cmp     $WEFT_SPAWN_OWN_STACK, %rax
+  ja      .Lrecord\@
+  je      .Lown_stack\@
+  .cfi_remember_state
+  RESTORE_FRAME
+  syscall
+  jmp     .Lfinish\@
+  .cfi_restore_state
+
+.Lown_stack\@:
+  .cfi_remember_state
+  RESTORE_FRAME
+  syscall
+  mov     %rax, %rcx
+  jrcxz   .Lchild\@
+  jmp     .Lfinish\@
+.Lchild\@:
+  .cfi_def_cfa rsp, 0
+  CFI_PC_FROM_CHILD_STACK
+  .if \after
+  mov     WEFT_CHILD_WANTS_AFTER(%rsp), %rcx
+  jrcxz   .Lchild_direct\@
+  mov     WEFT_CHILD_RETURN_ADDRESS(%rsp), %rcx
+  lea     -WEFT_RED_ZONE(%rsp), %rsp
+  .cfi_def_cfa_offset 128
+  push    %rcx
+  CFI_AT_ENTRY
+  jmp     .Lfinish\@
+.Lchild_direct\@:
+  .cfi_def_cfa rsp, 0
+  CFI_PC_FROM_CHILD_STACK
+  .endif
+  mov     WEFT_CHILD_RETURN_ADDRESS(%rsp), %rcx
+  lea     WEFT_SLOT_LEA_SIZE(%rcx), %rcx
+  jmp     *%rcx
+  .cfi_restore_state
+
+.Lrecord\@:
+  .cfi_remember_state
+  mov     %rax, WEFT_FRAME_RBX(%rsp)
+  RESTORE_FRAME record=1
+  lea     136(%rsp), %rsp
+  .cfi_def_cfa_offset 0
+  syscall
+  mov     %rax, %rcx
+  jrcxz   .Lon_shared_stack\@
+  mov     weft_spawn_top@gottpoff(%rip), %rcx
+  mov     WEFT_SPAWN_PREVIOUS(%rbx), %r11
+  mov     %r11, %fs:(%rcx)
+  .if \after
+  lea     -WEFT_RED_ZONE(%rsp), %rsp
+  .cfi_def_cfa_offset 128
+  push    WEFT_SPAWN_RETURN_ADDRESS(%rbx)
+  CFI_AT_ENTRY
+  mov     WEFT_SPAWN_RBX(%rbx), %rbx
+  .cfi_same_value rbx
+  jmp     .Lfinish\@
+  .endif
+.Lon_shared_stack\@:
+  .cfi_def_cfa rsp, 0
+  CFI_FROM_RECORD
+  mov     WEFT_SPAWN_RETURN_ADDRESS(%rbx), %rcx
+  mov     WEFT_SPAWN_RBX(%rbx), %rbx
+  CFI_PC_FROM_RCX
+  .cfi_same_value rbx
+  lea     WEFT_SLOT_LEA_SIZE(%rcx), %rcx
+  jmp     *%rcx
+  .cfi_restore_state
+
+.Lfinish\@:
+  CFI_AT_ENTRY
+  .cfi_same_value rbx
+  .if \after
+  SAVE_FRAME
+  mov     %rsp, %rdi
+  call    weft_after_spawn
+  RESTORE_FRAME
+  .endif
+  ret
+  .cfi_endproc
+  .size \name, . - \name
+.endm
+
+  SPAWN weft_entry_spawn, 1
+  SPAWN weft_entry_spawn_bare, 0
+
+  .globl weft_entry_end
+  .hidden weft_entry_end
+weft_entry_end:
+
+  .globl weft_resume_frame
+  .hidden weft_resume_frame
+  .type weft_resume_frame, @function
+weft_resume_frame:
+  .cfi_startproc
+  .cfi_undefined rip
+  pushq   WEFT_FRAME_RFLAGS(%rdi)
+  popfq
+  mov     WEFT_FRAME_RSI(%rdi), %rsi
+  mov     WEFT_FRAME_RDX(%rdi), %rdx
+  mov     WEFT_FRAME_R10(%rdi), %r10
+  mov     WEFT_FRAME_R8(%rdi), %r8
+  mov     WEFT_FRAME_R9(%rdi), %r9
+  mov     WEFT_FRAME_RBX(%rdi), %rbx
+  mov     WEFT_FRAME_RBP(%rdi), %rbp
+  mov     WEFT_FRAME_R12(%rdi), %r12
+  mov     WEFT_FRAME_R13(%rdi), %r13
+  mov     WEFT_FRAME_R14(%rdi), %r14
+  mov     WEFT_FRAME_R15(%rdi), %r15
+  mov     WEFT_FRAME_RAX(%rdi), %rax
+  mov     WEFT_FRAME_CHILD_RESUME(%rdi), %rcx
+  mov     WEFT_FRAME_USER_RSP(%rdi), %rsp
+  mov     WEFT_FRAME_RDI(%rdi), %rdi
+  jmp     *%rcx
+  .cfi_endproc
+  .size weft_resume_frame, . - weft_resume_frame
+
+  .section .note.GNU-stack, "", @progbits
