@@ -41,6 +41,7 @@ int cannot_run(const std::string& path, int error) {
 /// Becomes the program; returns only when that fails.
 int become(const std::string& path, const std::vector<std::string>& program) {
   std::vector<char*> arguments;
+  arguments.reserve(program.size() + 2); // one more for the shell below
   for (const auto& each : program)
     arguments.push_back(const_cast<char*>(each.c_str()));
   arguments.push_back(nullptr);

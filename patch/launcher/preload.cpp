@@ -72,7 +72,7 @@ std::string find_patch_library() {
   for (const char* where : {WEFT_LIBRARY_FROM_BIN, ".."}) {
     const auto candidate = here + where + "/libweft-patch.so";
     if (wanted.empty()) wanted = candidate;
-    const auto library = canonical(candidate);
+    auto library = canonical(candidate);
     if (library.empty()) continue;
     if (access(library.c_str(), R_OK) != 0) throw std::runtime_error("cannot read " + library);
     if (!is_preloadable(library))
