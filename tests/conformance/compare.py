@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""Runs a program natively and under weft, and compares output, errors and the way it ended.
+
+    compare.py --weft WEFT [--timeout S] [--each] PROGRAM [ARGUMENT...]
+
+Without arguments and with --each, every check that `PROGRAM --list` names is run alone, for
+programs whose checks end the process. Otherwise the native run must exit with 0: a program that is
+wrong natively proves nothing. When the outputs of a whole run differ, the checks are run one by one
+to tell which differ alone as well.
+"""
+
+import argparse
+import difflib
+import os
+import signal
+import subprocess
+import sys
+
+LIMIT = "no end within the time limit"
+
+
+def run(command, timeout):
+    """How the command ended, its output and its errors. It gets a process group of its own."""
+    environment = dict(os.environ, LC_ALL="C")
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, start_new_session=True, env=environment)
+    try:
+        out, err = process.communicate(timeout=timeout)
+        status = process.returncode
+        ended = f"exit status {status}" if status >= 0 else signal.Signals(-status).name
+    except subprocess.TimeoutExpired:
+        ended = LIMIT
+    try:
+        os.killpg(process.pid, signal.SIGKILL)  # the group may outlive its leader
+        if ended != LIMIT:
+            print("# left processes behind:", " ".join(command))
+    except ProcessLookupError:
+        pass
+    if ended == LIMIT:
+        out, err = process.communicate()
+    return ended, out.decode(errors="replace"), err.decode(errors="replace")
+
+
+def difference(native, weft):
+    """A readable difference between two outcomes, empty if there is none."""
+    lines = []
+    for what, left, right in zip(("end", "output", "errors"), native, weft):
+        if left != right:
+            lines.append(f"--- {what}: - natively, + under weft")
+            diff = difflib.unified_diff(left.splitlines(), right.splitlines(), lineterm="", n=1)
+            lines.extend(list(diff)[2:])
+    return "\n".join(lines)
+
+
+def compare(arguments, command, must_exit_0):
+    native = run(command, arguments.timeout)
+    if native[0] == LIMIT or (must_exit_0 and native[0] != "exit status 0"):
+        return f"natively: {native[0]}\n{native[1]}{native[2]}"
+    return difference(native, run([arguments.weft, *command], arguments.timeout))
+
+
+def names(arguments):
+    listed = run([arguments.program, "--list"], arguments.timeout)
+    return listed[1].split() if listed[0] == "exit status 0" else []
+
+
+def compare_each(arguments, must_exit_0):
+    bad = 0
+    for name in names(arguments):
+        found = compare(arguments, [arguments.program, name], must_exit_0)
+        print(f"{'not ok' if found else 'ok'} {name}", found, sep="\n" if found else "", flush=True)
+        bad += bool(found)
+    return bad
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weft", required=True)
+    parser.add_argument("--timeout", type=float, default=40)
+    parser.add_argument("--each", action="store_true")
+    parser.add_argument("program")
+    parser.add_argument("argument", nargs="*")
+    arguments = parser.parse_args()
+    if not os.access(arguments.weft, os.X_OK):
+        sys.exit(f"compare: {arguments.weft} is missing: build the project first")
+
+    if arguments.each:
+        if not names(arguments):
+            sys.exit(f"compare: {arguments.program} lists no checks")
+        sys.exit(1 if compare_each(arguments, must_exit_0=False) else 0)
+    found = compare(arguments, [arguments.program, *arguments.argument], must_exit_0=True)
+    if not found:
+        print("the same natively and under weft")
+        return
+    print(found)
+    if not arguments.argument and names(arguments):
+        print("\nOne by one:")
+        arguments.timeout = min(arguments.timeout, 15)
+        compare_each(arguments, must_exit_0=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
