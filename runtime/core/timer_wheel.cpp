@@ -26,10 +26,9 @@ constexpr std::uint64_t present_tick(nanoseconds now) noexcept {
 timer_wheel::timer_wheel(nanoseconds now) noexcept : elapsed_(present_tick(now)) {}
 
 timer_wheel::position timer_wheel::position_of(nanoseconds deadline) const noexcept {
-  constexpr std::uint64_t range = std::uint64_t{1} << (levels * slot_bits);
+  static_assert(tick_shift + levels * slot_bits >= 63, "every deadline has its level");
   std::uint64_t due = due_tick(deadline);
   if (due < elapsed_) due = elapsed_;
-  if ((due ^ elapsed_) >= range) due = elapsed_ | (range - 1); // 146 years: looked at again then
   const int level = (63 - std::countl_zero((due ^ elapsed_) | (slots - 1))) / slot_bits;
   return {level, static_cast<int>((due >> (level * slot_bits)) & (slots - 1))};
 }

@@ -20,11 +20,10 @@ struct timer : list_hook<timer_tag> {
 
 /// Hierarchical timing wheel: O(1) insert and cancel, no allocation.
 ///
-/// Eight levels of 64 slots; a slot of the lowest level is `tick` wide. A timer
-/// never fires early, and at most one tick late as far as the wheel is concerned:
-/// a wheel that rounds keeps a million timers at the cost of one (a heap does not),
-/// and 16 us is below what the kernel's own default slack (50 us) adds to a sleep.
-/// Not synchronised.
+/// Nine levels of 64 slots, enough for every deadline there is; a slot of the lowest level is
+/// `tick` wide. A timer never fires early, and at most one tick late as far as the wheel is
+/// concerned: a wheel that rounds keeps a million timers at the cost of one (a heap does not), and
+/// 16 us is below what the kernel's own default slack (50 us) adds to a sleep. Not synchronised.
 class timer_wheel {
  public:
   static constexpr int tick_shift = 14;
@@ -55,7 +54,7 @@ class timer_wheel {
   void reset(nanoseconds now) noexcept;
 
  private:
-  static constexpr int levels = 8;
+  static constexpr int levels = 9;
   static constexpr int slot_bits = 6;
   static constexpr int slots = 1 << slot_bits;
 
