@@ -47,7 +47,9 @@ bool shadow_stack_active() noexcept {
 
 // Entered by Boost's jump: says whether that left the expected frame, and goes back by the
 // balanced jump if so. Then once more the other way round.
-void probe(transfer t) {
+//
+// It never returns, so what a sanitizer marks in its frame would stay marked.
+[[gnu::no_sanitize_address, gnu::no_sanitize_thread]] void probe(transfer t) {
   bool right = left_by_marked_jump(t.from);
   if (!right) jump_fcontext(t.from, nullptr);
   t = weft_jump_balanced(t.from, t.data);
@@ -60,7 +62,8 @@ void probe(transfer t) {
 
 jump_function find_balanced_jump() noexcept {
   if (shadow_stack_active()) return nullptr;
-  alignas(16) char stack[4096];
+  // The dynamic linker may come by to bind a call: it saves all vector state, 11 KiB with AMX.
+  alignas(16) char stack[32768];
   const context made = make_fcontext(stack + sizeof stack, sizeof stack, probe);
   if (made != stack + sizeof stack - 0x48) return nullptr;
   const frame f = frame_of(made);
