@@ -16,6 +16,12 @@ bool is_rip_relative(const ZydisDecodedInstruction& i) noexcept {
   return (i.attributes & ZYDIS_ATTRIB_HAS_MODRM) && i.raw.modrm.mod == 0 && i.raw.modrm.rm == 5;
 }
 
+bool read(std::span<const std::uint8_t> code, ZydisDecodedInstruction& out) noexcept {
+  const ZydisDecoder decoder = make_decoder();
+  return ZYAN_SUCCESS(
+      ZydisDecoderDecodeInstruction(&decoder, nullptr, code.data(), code.size(), &out));
+}
+
 /// rax in one of its widths.
 bool is_rax(ZydisRegister reg) noexcept {
   return ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg) == ZYDIS_REGISTER_RAX;
@@ -23,23 +29,30 @@ bool is_rax(ZydisRegister reg) noexcept {
 
 }  // namespace
 
-bool decode(std::span<const std::uint8_t> code, instruction& out) noexcept {
-  ZydisDecoder decoder = make_decoder();
+bool decode_flow(std::span<const std::uint8_t> code, instruction_flow& out) noexcept {
   ZydisDecodedInstruction i;
-  if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&decoder, nullptr, code.data(), code.size(), &i)))
-    return false;
+  if (!read(code, i)) return false;
+  out = {};
+  out.length = i.length;
+  out.landing_pad = i.mnemonic == ZYDIS_MNEMONIC_ENDBR64;
+  // Through a pointer at a fixed place it is a call of another function, not a switch.
+  out.indirect_jump =
+      i.mnemonic == ZYDIS_MNEMONIC_JMP && !i.raw.imm[0].is_relative && !is_rip_relative(i);
+  const std::uint8_t* next = code.data() + i.length;
+  if (i.raw.imm[0].is_relative) out.target = next + i.raw.imm[0].value.s;
+  if (out.indirect_jump && i.raw.modrm.mod == 0 && i.raw.modrm.rm == 4 && i.raw.sib.base == 5)
+    out.loads = reinterpret_cast<const std::uint8_t*>(i.raw.disp.value);
+  if (i.mnemonic == ZYDIS_MNEMONIC_LEA && is_rip_relative(i)) out.loads = next + i.raw.disp.value;
+  return true;
+}
 
+bool decode(std::span<const std::uint8_t> code, instruction& out) noexcept {
+  ZydisDecodedInstruction i;
+  if (!read(code, i)) return false;
   out = {};
   out.length = i.length;
   switch (i.mnemonic) {
-  case ZYDIS_MNEMONIC_SYSCALL:
-    out.is_syscall = true;
-    return true;
   case ZYDIS_MNEMONIC_JMP:
-    out.ends_flow = true;
-    // Through a pointer at a fixed place it is a call of another function, not a switch.
-    out.indirect_jump = !i.raw.imm[0].is_relative && !is_rip_relative(i);
-    break;
   case ZYDIS_MNEMONIC_RET:
   case ZYDIS_MNEMONIC_UD0:
   case ZYDIS_MNEMONIC_UD1:
@@ -49,15 +62,9 @@ bool decode(std::span<const std::uint8_t> code, instruction& out) noexcept {
     out.ends_flow = true;
     return true;
   case ZYDIS_MNEMONIC_ENDBR64:
-    out.landing_pad = true;
     return true;
   default:
     break;
-  }
-  if (i.raw.imm[0].is_relative) {
-    out.branches = true;
-    out.target = code.data() + i.length + i.raw.imm[0].value.s;
-    return true;
   }
   switch (i.meta.category) {
   case ZYDIS_CATEGORY_CALL:
@@ -73,6 +80,7 @@ bool decode(std::span<const std::uint8_t> code, instruction& out) noexcept {
   default:
     break;
   }
+  if (i.raw.imm[0].is_relative) return true;
   if (is_rip_relative(i)) {
     // A 32-bit address (prefix 67) would wrap elsewhere.
     if (i.address_width != 64 || i.raw.disp.size != 32) return true;
@@ -83,11 +91,10 @@ bool decode(std::span<const std::uint8_t> code, instruction& out) noexcept {
 }
 
 number_effect effect_on_number(std::span<const std::uint8_t> code) noexcept {
-  ZydisDecoder decoder = make_decoder();
+  const ZydisDecoder decoder = make_decoder();
   ZydisDecodedInstruction i;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-  if (ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &i, operands,
-                                         ZYDIS_MAX_OPERAND_COUNT, 0)))
+  if (ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &i, operands)))
     return {};
   if (i.meta.category == ZYDIS_CATEGORY_CALL || i.mnemonic == ZYDIS_MNEMONIC_SYSCALL) return {};
 

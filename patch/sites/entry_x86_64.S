@@ -348,4 +348,14 @@ weft_resume_frame:
   .cfi_endproc
   .size weft_resume_frame, . - weft_resume_frame
 
+/* A page of text on which may_rewrite_text tries what this process is allowed. */
+  .section .text.weft_spare, "ax", @progbits
+  .globl weft_spare_text_page
+  .hidden weft_spare_text_page
+  .type weft_spare_text_page, @object
+  .balign 4096, 0xcc
+weft_spare_text_page:
+  .fill 4096, 1, 0xcc
+  .size weft_spare_text_page, 4096
+
   .section .note.GNU-stack, "", @progbits

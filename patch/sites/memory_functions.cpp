@@ -3,19 +3,19 @@
 // The compiler calls these four for copies and comparisons of its own. libc's would use vector
 // registers, which the patch must leave to the program, and while libc's text is being rewritten it
 // cannot run. `rep movsb` is fast on everything since 2013 (ERMS), and what the patch copies is
-// small.
+// small. The version script keeps them to the library.
 
 #include <cstddef>
 
 extern "C" {
 
-[[gnu::visibility("hidden")]] void* memcpy(void* to, const void* from, std::size_t size) {
+void* memcpy(void* to, const void* from, std::size_t size) {
   void* result = to;
   asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
   return result;
 }
 
-[[gnu::visibility("hidden")]] void* memmove(void* to, const void* from, std::size_t size) {
+void* memmove(void* to, const void* from, std::size_t size) {
   const auto distance = reinterpret_cast<std::size_t>(to) - reinterpret_cast<std::size_t>(from);
   if (distance >= size) return memcpy(to, from, size);
   auto* last_to = static_cast<char*>(to) + size - 1;
@@ -27,13 +27,13 @@ extern "C" {
   return to;
 }
 
-[[gnu::visibility("hidden")]] void* memset(void* to, int value, std::size_t size) {
+void* memset(void* to, int value, std::size_t size) {
   void* result = to;
   asm volatile("rep stosb" : "+D"(to), "+c"(size) : "a"(value) : "memory");
   return result;
 }
 
-[[gnu::visibility("hidden")]] int memcmp(const void* left, const void* right, std::size_t size) {
+int memcmp(const void* left, const void* right, std::size_t size) {
   const auto* a = static_cast<const unsigned char*>(left);
   const auto* b = static_cast<const unsigned char*>(right);
   for (; size; --size, ++a, ++b)

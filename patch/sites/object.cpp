@@ -18,6 +18,9 @@ object_view describe_object(const char* name, std::uintptr_t base, const ElfW(Ph
     if (header.p_type != PT_LOAD) continue;
     if (begin < object.low) object.low = begin;
     if (begin + header.p_memsz > object.high) object.high = begin + header.p_memsz;
+    if ((header.p_flags & (PF_R | PF_X)) == PF_R && object.data_count < object_view::max_segments)
+      object.data[object.data_count++] = {reinterpret_cast<const std::uint8_t*>(begin),
+                                          header.p_memsz};
     // What the file does not fill is zero, and holds no code.
     if (!(header.p_flags & PF_X) || object.text_count == object_view::max_segments) continue;
     object.text[object.text_count++] = {

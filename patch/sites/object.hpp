@@ -25,6 +25,8 @@ struct object_view {
   std::uintptr_t base = 0;  // load bias
   text_segment text[max_segments] = {};
   int text_count = 0;
+  std::span<const std::uint8_t> data[max_segments] = {};  // readable and without code
+  int data_count = 0;
   std::uintptr_t low = 0, high = 0;  // of all its segments
   std::span<const std::uint8_t> frame_header;  // .eh_frame_hdr; empty if it has none
 
@@ -34,6 +36,13 @@ struct object_view {
   [[nodiscard]] bool contains(const void* p) const noexcept {
     const auto address = reinterpret_cast<std::uintptr_t>(p);
     return address >= low && address < high;
+  }
+  /// What can be read of its data from `p` on.
+  [[nodiscard]] std::span<const std::uint8_t> data_from(const std::uint8_t* p) const noexcept {
+    for (int i = 0; i < data_count; ++i)
+      if (p >= data[i].data() && p < data[i].data() + data[i].size())
+        return data[i].subspan(static_cast<std::size_t>(p - data[i].data()));
+    return {};
   }
 };
 

@@ -38,7 +38,7 @@ const std::uint8_t* find_syscall_bytes(const std::uint8_t* p, const std::uint8_t
 const std::uint8_t* find_long_branch(const std::uint8_t* p, const std::uint8_t* end) noexcept {
   for (; end - p >= 9; p += 8) {
     const std::uint64_t word = load(p);
-    const auto near = zero_bytes((word & each_byte(0xfe)) ^ each_byte(0xe8));
+    const auto near = zero_bytes(word ^ each_byte(0xe9));
     const auto conditional = zero_bytes((word ^ each_byte(0x0f)) |
                                         ((load(p + 1) & each_byte(0xf0)) ^ each_byte(0x80)));
     if (near | conditional) {
@@ -49,7 +49,7 @@ const std::uint8_t* find_long_branch(const std::uint8_t* p, const std::uint8_t* 
     }
   }
   for (; end - p >= 2; ++p)
-    if ((p[0] & 0xfe) == 0xe8 || (p[0] == 0x0f && (p[1] & 0xf0) == 0x80)) return p;
+    if (p[0] == 0xe9 || (p[0] == 0x0f && (p[1] & 0xf0) == 0x80)) return p;
   return end;
 }
 

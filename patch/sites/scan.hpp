@@ -11,7 +11,7 @@ namespace weft::patch {
 [[nodiscard]] const std::uint8_t* find_syscall_bytes(const std::uint8_t* p,
                                                      const std::uint8_t* end) noexcept;
 
-/// The first byte in [p, end) at which a jump with a 32-bit displacement could begin (E9, E8, or
+/// The first byte in [p, end) at which a jump with a 32-bit displacement could begin (E9, or
 /// 0F 80 to 0F 8F), or end.
 [[nodiscard]] const std::uint8_t* find_long_branch(const std::uint8_t* p,
                                                    const std::uint8_t* end) noexcept;
