@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "patch/calls/blocking.hpp"
+
+#include <poll.h>
+#include <sys/syscall.h>
+
+#include "patch/sites/raw_syscall.hpp"
+
+namespace weft::patch {
+
+bool ready_now(int fd, core::io_events direction) noexcept {
+  pollfd p{fd, static_cast<short>(direction), 0};
+  return raw_syscall(SYS_poll, &p, 1, 0) != 0;
+}
+
+}  // namespace weft::patch

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <errno.h>
+#include <time.h>
+
+#include "patch/kernel/green.hpp"
+#include "runtime/core/clock.hpp"
+
+/// The kernel's ways of saying when, made into deadlines.
+namespace weft::patch {
+
+/// Nanoseconds in `t`; -EINVAL for what the kernel would refuse.
+[[nodiscard]] inline core::nanoseconds span_of(const timespec& t) noexcept {
+  constexpr core::nanoseconds second = 1'000'000'000;
+  if (t.tv_sec < 0 || t.tv_nsec < 0 || t.tv_nsec >= second) return -EINVAL;
+  if (t.tv_sec >= core::never / second) return core::never;
+  return t.tv_sec * second + t.tv_nsec;
+}
+
+/// The deadline of a call of g's that may last `span`, which stays the same when the call
+/// is restarted. `never` stays never.
+[[nodiscard]] inline core::nanoseconds call_deadline(green& g, core::nanoseconds span) noexcept {
+  if (span == core::never) return core::never;
+  if (!g.call_restarted) g.call_deadline = core::deadline_after(core::monotonic_now(), span);
+  return g.call_deadline;
+}
+
+/// A point on CLOCK_REALTIME as a deadline. A clock that is set meanwhile is not followed.
+[[nodiscard]] inline core::nanoseconds deadline_on(clockid_t clock,
+                                                   core::nanoseconds point) noexcept {
+  if (point == core::never || clock == CLOCK_MONOTONIC) return point;
+  timespec now;
+  clock_gettime(clock, &now);
+  return core::deadline_after(core::monotonic_now(), point - span_of(now));
+}
+
+}  // namespace weft::patch

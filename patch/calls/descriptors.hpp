@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstdint>
+
+#include "patch/kernel/machine.hpp"
+#include "runtime/core/clock.hpp"
+
+/// What the calls need to know about a descriptor beyond its readiness. O_NONBLOCK and the
+/// time-outs belong to the open file, not to the number and not even to this process: they
+/// are looked up when a call would block, and remembered only where that is safe.
+namespace weft::patch {
+
+enum class fd_kind : std::uint8_t {
+  unknown,
+  socket,   // MSG_DONTWAIT
+  pipe,     // RWF_NOWAIT
+  pollable, // poll first: ttys, FIFOs, eventfds, ...
+  file,     // never waits in our sense: regular files, directories, block devices
+};
+
+/// By fstat, once for each number.
+[[nodiscard]] fd_kind kind_of(int fd) noexcept;
+/// A pipe that turned out not to know RWF_NOWAIT.
+void set_kind(int fd, fd_kind kind) noexcept;
+
+/// Whether the open file has O_NONBLOCK now.
+[[nodiscard]] bool is_nonblocking(int fd) noexcept;
+/// Somebody in this process changed O_NONBLOCK or a time-out of some descriptor: what was
+/// remembered about any is looked up again.
+void options_changed() noexcept;
+
+/// SO_RCVTIMEO, SO_SNDTIMEO as a span; `never` if there is none.
+[[nodiscard]] core::nanoseconds receive_timeout(int fd) noexcept;
+[[nodiscard]] core::nanoseconds send_timeout(int fd) noexcept;
+
+/// To be called before the number is closed or given to another open file.
+void before_close(int fd) noexcept;
+/// The kernel has just made `fd`: whatever is known about the number is out of date.
+void just_made(int fd) noexcept;
+
+}  // namespace weft::patch

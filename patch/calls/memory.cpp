@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Threads' stacks.
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "patch/calls/table.hpp"
+
+namespace weft::patch {
+namespace {
+
+long on_mmap(green&, syscall_frame& f) noexcept {
+  constexpr int stack = MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK;
+  if (f.rdi != 0 || number(f.r10) != stack || number(f.rdx) != PROT_NONE) return pass_to_kernel;
+  void* at = the_machine().stacks.allocate(f.rsi);
+  return at ? reinterpret_cast<long>(at) : pass_to_kernel;
+}
+
+long on_mprotect(green&, syscall_frame& f) noexcept {
+  machine& m = the_machine();
+  void* at = pointer<void>(f.rdi);
+  return m.stacks.owns(at) ? m.stacks.protect(at, f.rsi, number(f.rdx)) : pass_to_kernel;
+}
+
+long on_munmap(green&, syscall_frame& f) noexcept {
+  machine& m = the_machine();
+  void* at = pointer<void>(f.rdi);
+  return m.stacks.owns(at) ? m.stacks.free(at, f.rsi) : pass_to_kernel;
+}
+
+long on_madvise(green&, syscall_frame& f) noexcept {
+  // A thread that ends gives most of its stack back. Here the stack's next user is near, and
+  // a burst's memory goes back when the stacks themselves are freed.
+  if (number(f.rdx) == MADV_DONTNEED && the_machine().stacks.owns(pointer<void>(f.rdi))) return 0;
+  return pass_to_kernel;
+}
+
+constexpr call_entry entries[] = {
+    {SYS_mmap, virtual_when::always, on_mmap},
+    {SYS_mprotect, virtual_when::always, on_mprotect},
+    {SYS_munmap, virtual_when::always, on_munmap},
+    {SYS_madvise, virtual_when::always, on_madvise},
+};
+
+}  // namespace
+
+const call_family memory_calls{entries, sizeof entries / sizeof *entries};
+
+}  // namespace weft::patch

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Signals: masks, dispositions, sending, waiting.
+#include <errno.h>
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include "patch/calls/deadline.hpp"
+#include "patch/calls/table.hpp"
+#include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/thread.hpp"
+#include "patch/sites/raw_syscall.hpp"
+
+namespace weft::patch {
+namespace {
+
+constexpr std::uint64_t sigset_size = 8;
+
+long on_rt_sigaction(green&, syscall_frame& f) noexcept {
+  if (f.r10 != sigset_size) return -EINVAL;
+  using action = signal_state::action;
+  action next;
+  if (f.rsi) next = *pointer<action>(f.rsi);
+  action previous;
+  const long result = change_action(number(f.rdi), f.rsi ? &next : nullptr, &previous);
+  if (result == 0 && f.rdx) *pointer<action>(f.rdx) = previous;
+  return result;
+}
+
+long on_rt_sigprocmask(green& g, syscall_frame& f) noexcept {
+  if (f.r10 != sigset_size) return -EINVAL;
+  const std::uint64_t before = g.blocked;
+  if (f.rsi) {
+    const std::uint64_t set = *pointer<std::uint64_t>(f.rsi);
+    switch (number(f.rdi)) {
+      case SIG_BLOCK: set_blocked(g, before | set); break;
+      case SIG_UNBLOCK: set_blocked(g, before & ~set); break;
+      case SIG_SETMASK: set_blocked(g, set); break;
+      default: return -EINVAL;
+    }
+  }
+  if (f.rdx) *pointer<std::uint64_t>(f.rdx) = before;
+  return 0;
+}
+
+long on_rt_sigpending(green& g, syscall_frame& f) noexcept {
+  if (f.rsi > sigset_size) return -EINVAL;
+  std::uint64_t process = 0;
+  raw_syscall(SYS_rt_sigpending, &process, sigset_size);
+  const std::uint64_t all = (process | g.pending.set()) & g.blocked;
+  __builtin_memcpy(pointer<void>(f.rdi), &all, f.rsi);
+  return 0;
+}
+
+/// Parks until a handler has run.
+long wait_for_handler(green& g) noexcept {
+  prepare_park(g);
+  park(g, core::never, park_reason::signal, true);
+  return restart_unless_handled;
+}
+
+long on_pause(green& g, syscall_frame&) noexcept { return wait_for_handler(g); }
+
+long on_rt_sigsuspend(green& g, syscall_frame& f) noexcept {
+  if (f.rsi != sigset_size) return -EINVAL;
+  g.saved_blocked = g.blocked;
+  g.restore_blocked = true;
+  set_blocked(g, *pointer<std::uint64_t>(f.rdi));
+  return wait_for_handler(g);
+}
+
+long on_rt_sigtimedwait(green& g, syscall_frame& f) noexcept {
+  if (f.r10 != sigset_size) return -EINVAL;
+  core::nanoseconds until = core::never;
+  if (f.rdx) {
+    const core::nanoseconds span = span_of(*pointer<timespec>(f.rdx));
+    if (span < 0) return span;
+    until = call_deadline(g, span);
+  }
+  return wait_for_signal(g, *pointer<std::uint64_t>(f.rdi), pointer<siginfo_t>(f.rsi), until);
+}
+
+/// A signal for one thread of this process.
+long send_to_thread(green& g, pid_t tid, int signal, const siginfo_t* given) noexcept {
+  green* target = find_thread(tid);
+  if (!target) return -ESRCH;
+  if (signal < 0 || signal > signal_state::count) return -EINVAL;
+  if (signal == 0) return 0;
+  // What no thread can hold back is the kernel's, and the whole process's.
+  if (signal == SIGKILL || signal == SIGSTOP)
+    return raw_syscall(SYS_kill, the_machine().main_tid, signal);
+  siginfo_t info{};
+  if (given) {
+    info = *given;
+  } else {
+    info.si_code = SI_TKILL;
+    info.si_pid = the_machine().main_tid;
+    info.si_uid = static_cast<uid_t>(raw_syscall(SYS_getuid));
+  }
+  info.si_signo = signal;
+  send_signal(*target, info);
+  (void)g;
+  return 0;
+}
+
+long on_tkill(green& g, syscall_frame& f) noexcept {
+  const pid_t tid = number(f.rdi);
+  return find_thread(tid) ? send_to_thread(g, tid, number(f.rsi), nullptr) : pass_to_kernel;
+}
+
+long on_tgkill(green& g, syscall_frame& f) noexcept {
+  if (number(f.rdi) != the_machine().main_tid) return pass_to_kernel;
+  return send_to_thread(g, number(f.rsi), number(f.rdx), nullptr);
+}
+
+long on_rt_tgsigqueueinfo(green& g, syscall_frame& f) noexcept {
+  if (number(f.rdi) != the_machine().main_tid) return pass_to_kernel;
+  return send_to_thread(g, number(f.rsi), number(f.rdx), pointer<siginfo_t>(f.r10));
+}
+
+long on_sigaltstack(green& g, syscall_frame& f) noexcept {
+  const stack_t before = g.alternate_stack;
+  const auto* base = static_cast<const char*>(before.ss_sp);
+  const auto sp = reinterpret_cast<const char*>(f.user_rsp);
+  const bool on_it = !(before.ss_flags & SS_DISABLE) && sp > base && sp <= base + before.ss_size;
+  if (f.rdi) {
+    if (on_it) return -EPERM;
+    stack_t next = *pointer<stack_t>(f.rdi);
+    constexpr int known = SS_DISABLE | SS_ONSTACK | static_cast<int>(1u << 31);  // SS_AUTODISARM
+    if (next.ss_flags & ~known) return -EINVAL;
+    if (next.ss_flags & SS_DISABLE)
+      next = {nullptr, SS_DISABLE, 0};
+    else if (next.ss_size < std::size_t{2048})
+      return -ENOMEM;
+    else
+      next.ss_flags &= ~SS_ONSTACK;
+    // The kernel has one for the worker: an overflowing stack has no room for its frame.
+    if (g.tid == the_machine().main_tid || !(next.ss_flags & SS_DISABLE))
+      raw_syscall(SYS_sigaltstack, &next, nullptr);
+    g.alternate_stack = next;
+  }
+  if (f.rsi) {
+    stack_t shown = before;
+    if (on_it) shown.ss_flags |= SS_ONSTACK;
+    *pointer<stack_t>(f.rsi) = shown;
+  }
+  return 0;
+}
+
+constexpr call_entry entries[] = {
+    {SYS_rt_sigaction, virtual_when::always, on_rt_sigaction},
+    {SYS_rt_sigprocmask, virtual_when::always, on_rt_sigprocmask},
+    {SYS_rt_sigpending, virtual_when::active, on_rt_sigpending},
+    {SYS_pause, virtual_when::active, on_pause},
+    {SYS_rt_sigsuspend, virtual_when::active, on_rt_sigsuspend},
+    {SYS_rt_sigtimedwait, virtual_when::active, on_rt_sigtimedwait},
+    {SYS_tkill, virtual_when::active, on_tkill},
+    {SYS_tgkill, virtual_when::active, on_tgkill},
+    {SYS_rt_tgsigqueueinfo, virtual_when::active, on_rt_tgsigqueueinfo},
+    {SYS_sigaltstack, virtual_when::always, on_sigaltstack},
+};
+
+}  // namespace
+
+const call_family signal_calls{entries, sizeof entries / sizeof *entries};
+
+}  // namespace weft::patch

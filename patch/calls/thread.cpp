@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// A thread's identity, and futexes.
+#include "patch/kernel/thread.hpp"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "patch/calls/deadline.hpp"
+#include "patch/calls/table.hpp"
+#include "patch/kernel/scheduler.hpp"
+#include "patch/sites/raw_syscall.hpp"
+
+namespace weft::patch {
+namespace {
+
+long on_gettid(green& g, syscall_frame&) noexcept { return g.tid; }
+
+long on_set_tid_address(green& g, syscall_frame& f) noexcept {
+  g.clear_child_tid = pointer<std::uint32_t>(f.rdi);
+  return g.tid;
+}
+
+long on_set_robust_list(green& g, syscall_frame& f) noexcept {
+  if (f.rsi != sizeof(robust_list_head)) return -EINVAL;
+  g.robust_list = pointer<robust_list_head>(f.rdi);
+  return 0;
+}
+
+long on_get_robust_list(green& g, syscall_frame& f) noexcept {
+  const pid_t tid = number(f.rdi);
+  green* whose = tid == 0 ? &g : find_thread(tid);
+  if (!whose) return pass_to_kernel;
+  *pointer<robust_list_head*>(f.rsi) = whose->robust_list;
+  *pointer<std::size_t>(f.rdx) = sizeof(robust_list_head);
+  return 0;
+}
+
+/// glibc aborts if it cannot register; a green thread has no kernel thread to register, so
+/// the area says that it is not usable and sched_getcpu asks the kernel.
+long on_rseq(green& g, syscall_frame& f) noexcept {
+  if (g.tid == the_machine().main_tid) return pass_to_kernel;
+  constexpr std::uint32_t registration_failed = static_cast<std::uint32_t>(-2);
+  pointer<std::uint32_t>(f.rdi)[1] = registration_failed;  // struct rseq's cpu_id
+  return 0;
+}
+
+/// Calls that name a thread of this process: a synthetic tid means the worker's, 0.
+long on_scheduling(green&, syscall_frame& f) noexcept {
+  const pid_t tid = number(f.rdi);
+  if (tid <= 0 || !find_thread(tid) || tid == the_machine().main_tid) return pass_to_kernel;
+  return raw_syscall(static_cast<long>(f.rax), 0, f.rsi, f.rdx, f.r10, f.r8);
+}
+
+long on_prctl(green& g, syscall_frame& f) noexcept {
+  // The process's name is its main thread's; the others' are kept here.
+  if (g.tid == the_machine().main_tid) return pass_to_kernel;
+  if (number(f.rdi) == PR_SET_NAME) {
+    const char* name = pointer<const char>(f.rsi);
+    unsigned i = 0;
+    for (; i < sizeof g.name - 1 && name[i]; ++i) g.name[i] = name[i];
+    g.name[i] = 0;
+    return 0;
+  }
+  if (number(f.rdi) == PR_GET_NAME) {
+    __builtin_memcpy(pointer<char>(f.rsi), g.name, sizeof g.name);
+    return 0;
+  }
+  return pass_to_kernel;
+}
+
+long on_exit(green& g, syscall_frame& f) noexcept { exit_thread(g, number(f.rdi)); }
+
+/// When a futex wait ends: relative for FUTEX_WAIT, absolute on one of two clocks otherwise.
+/// Negative: -errno.
+core::nanoseconds futex_deadline(green& g, int command, bool realtime,
+                                 const timespec* time) noexcept {
+  if (!time) return core::never;
+  const core::nanoseconds t = span_of(*time);
+  if (t < 0) return t;
+  if (command == FUTEX_WAIT) return call_deadline(g, t);
+  // FUTEX_LOCK_PI's clock is CLOCK_REALTIME whatever the flag says.
+  return deadline_on(realtime || command == FUTEX_LOCK_PI ? CLOCK_REALTIME : CLOCK_MONOTONIC, t);
+}
+
+long on_futex(green& g, syscall_frame& f) noexcept {
+  futex_table& futexes = the_machine().futexes;
+  auto* word = pointer<std::uint32_t>(f.rdi);
+  auto* other = pointer<std::uint32_t>(f.r8);
+  const int operation = number(f.rsi);
+  const int command = operation & FUTEX_CMD_MASK;
+  const auto value = static_cast<std::uint32_t>(f.rdx);
+  const int count = number(f.rdx);
+  const int other_count = number(f.r10);  // takes the time-out's place
+  const auto last = static_cast<std::uint32_t>(f.r9);
+  const bool realtime = operation & FUTEX_CLOCK_REALTIME;
+  const auto deadline = [&] {
+    return futex_deadline(g, command, realtime, pointer<timespec>(f.r10));
+  };
+  switch (command) {
+    case FUTEX_WAIT:
+    case FUTEX_WAIT_BITSET: {
+      const core::nanoseconds until = deadline();
+      if (until < 0) return until;
+      return futexes.wait(g, word, value, command == FUTEX_WAIT ? ~0u : last, until);
+    }
+    case FUTEX_WAKE: return futexes.wake(word, count, ~0u);
+    case FUTEX_WAKE_BITSET: return futexes.wake(word, count, last);
+    case FUTEX_REQUEUE: return futexes.requeue(word, other, count, other_count);
+    case FUTEX_CMP_REQUEUE:
+      if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != last) return -EAGAIN;
+      return futexes.requeue(word, other, count, other_count);
+    case FUTEX_WAKE_OP: return futexes.wake_op(word, other, count, other_count, last);
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2: {
+      const core::nanoseconds until = deadline();
+      if (until < 0) return until;
+      return futexes.lock_pi(g, word, until);
+    }
+    case FUTEX_TRYLOCK_PI: return futexes.trylock_pi(g, word);
+    case FUTEX_UNLOCK_PI: return futexes.unlock_pi(g, word);
+    case FUTEX_WAIT_REQUEUE_PI: {
+      const core::nanoseconds until = deadline();
+      if (until < 0) return until;
+      return futexes.wait_requeue_pi(g, word, value, ~0u, until, other);
+    }
+    case FUTEX_CMP_REQUEUE_PI:
+      if (count != 1) return -EINVAL;
+      if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != last) return -EAGAIN;
+      return futexes.requeue_pi(word, other, other_count);
+    default: return pass_to_kernel;  // the kernel's own error for what it does not know
+  }
+}
+
+constexpr call_entry entries[] = {
+    {SYS_gettid, virtual_when::active, on_gettid},
+    {SYS_set_tid_address, virtual_when::active, on_set_tid_address},
+    {SYS_set_robust_list, virtual_when::always, on_set_robust_list},
+    {SYS_get_robust_list, virtual_when::active, on_get_robust_list},
+    {SYS_rseq, virtual_when::active, on_rseq},
+    {SYS_sched_setaffinity, virtual_when::active, on_scheduling},
+    {SYS_sched_getaffinity, virtual_when::active, on_scheduling},
+    {SYS_sched_setscheduler, virtual_when::active, on_scheduling},
+    {SYS_sched_getscheduler, virtual_when::active, on_scheduling},
+    {SYS_sched_setparam, virtual_when::active, on_scheduling},
+    {SYS_sched_getparam, virtual_when::active, on_scheduling},
+    {SYS_sched_rr_get_interval, virtual_when::active, on_scheduling},
+    {SYS_prctl, virtual_when::active, on_prctl},
+    {SYS_exit, virtual_when::always, on_exit},
+    {SYS_futex, virtual_when::active, on_futex},
+};
+
+}  // namespace
+
+const call_family thread_calls{entries, sizeof entries / sizeof *entries};
+
+}  // namespace weft::patch

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/types.h>
+
+#include <cstdint>
+
+#include "patch/kernel/signal_queue.hpp"
+#include "patch/kernel/statistics.hpp"
+#include "patch/sites/entry.hpp"
+#include "runtime/core/clock.hpp"
+#include "runtime/core/context/context.hpp"
+#include "runtime/core/list.hpp"
+#include "runtime/core/timer_wheel.hpp"
+
+namespace weft::patch {
+
+struct worker;
+
+/// Why a parked green thread runs again. The first cause wins; later ones are lost on
+/// purpose (each is a condition that the woken one looks at again).
+enum class wakeup : std::uint8_t {
+  none,     // running, or about to park
+  parked,   // its context is saved; may be put into a ready queue
+  event,    // what it waited for came
+  timeout,  // its deadline passed
+  signal,   // a signal that it does not block is pending
+};
+
+struct ready_tag;
+struct all_tag;
+struct tid_tag;
+
+/// One futex wait, in a bucket of the futex table while it waits.
+struct futex_waiter : core::list_hook<> {
+  std::uint32_t* word = nullptr;
+  std::uint32_t bitset = 0;
+  bool wants_lock = false;        // FUTEX_LOCK_PI: the waker hands the lock over
+  std::uint32_t* lock = nullptr;  // FUTEX_WAIT_REQUEUE_PI: what it will be moved to
+  struct green* thread = nullptr;
+};
+
+/// A green thread as the kernel keeps a task: everything that the program's threads
+/// believe to be theirs and that the worker's kernel thread does not hold for them.
+/// The entry stub reads its first members.
+struct green : entry_state,
+               core::list_hook<ready_tag>,
+               core::list_hook<all_tag>,
+               core::list_hook<tid_tag>,
+               core::timer {
+  // Scheduling.
+  core::context suspended = nullptr;  // valid while parked or ready
+  worker* on = nullptr;               // where it runs, or ran last
+  void* thread_pointer = nullptr;     // FS base
+  wakeup why = wakeup::none;
+  park_reason reason = park_reason::io;
+  bool interruptible = false;         // a signal may end the park
+  bool exited = false;
+  bool started = false;
+
+  /// Set while a handler of weft's runs for this thread: a signal that arrives then is
+  /// recorded by the worker and acted upon when the handler is done, as kernels do.
+  volatile bool in_kernel = false;
+
+  // Identity.
+  pid_t tid = 0;
+  char name[16] = {};  // PR_SET_NAME
+  std::uint32_t* clear_child_tid = nullptr;
+  robust_list_head* robust_list = nullptr;
+
+  // Signals: bit n-1 is signal n, as in the kernel's own sigset.
+  std::uint64_t blocked = 0;
+  std::uint64_t waits_for = 0;       // sigtimedwait's set while parked there
+  std::uint64_t saved_blocked = 0;   // what sigsuspend, ppoll, ... will put back
+  bool restore_blocked = false;
+  signal_queue pending;
+  stack_t alternate_stack{nullptr, SS_DISABLE, 0};
+
+  // A call that restarts keeps the deadline it computed the first time.
+  core::nanoseconds call_deadline = 0;
+  bool call_restarted = false;
+
+  futex_waiter waiting_for{};
+  syscall_frame* first_frame = nullptr;  // registers to begin with
+};
+
+}  // namespace weft::patch

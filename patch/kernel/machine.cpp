@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "patch/kernel/machine.hpp"
+
+#include <new>
+
+#include "patch/kernel/scheduler.hpp"
+
+constinit thread_local weft::patch::entry_state* weft_self = nullptr;
+
+namespace weft::patch {
+namespace {
+
+/// Not an object with static storage duration: that would be constructed when libraries are,
+/// in an order that is not ours, and destroyed while threads still run.
+alignas(machine) unsigned char storage[sizeof(machine)];
+
+void wake_waiter(core::io_waiter& w) noexcept {
+  unpark(*static_cast<green*>(w.owner), wakeup::event);
+}
+
+}  // namespace
+
+machine::machine() noexcept : timers(core::monotonic_now()), reactor(wake_waiter) {}
+
+machine& the_machine() noexcept { return *std::launder(reinterpret_cast<machine*>(storage)); }
+
+void make_machine() noexcept { ::new (storage) machine; }
+
+}  // namespace weft::patch

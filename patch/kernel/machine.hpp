@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstdint>
+
+#include "patch/kernel/futex.hpp"
+#include "patch/kernel/green.hpp"
+#include "patch/kernel/object_pool.hpp"
+#include "patch/kernel/signals.hpp"
+#include "patch/kernel/stacks.hpp"
+#include "patch/kernel/statistics.hpp"
+#include "patch/kernel/worker.hpp"
+#include "runtime/core/list.hpp"
+#include "runtime/core/reactor.hpp"
+#include "runtime/core/timer_wheel.hpp"
+
+namespace weft::patch {
+
+struct child;
+
+/// How far the patch plays the kernel.
+enum class phase : std::uint8_t {
+  single,  // one green thread: calls that may block go straight to the kernel
+  active,  // more than one: they park
+};
+
+/// All that the patch keeps for the process.
+struct machine {
+  machine() noexcept;
+
+  phase now = phase::single;
+
+  core::list<green, all_tag> all;
+  unsigned count = 0;  // members of `all`
+  pid_t main_tid = 0;  // the thread whose tid is the process id
+  object_pool<green> greens;
+
+  worker first;  // on the process's initial kernel thread
+  core::timer_wheel timers;
+  core::reactor reactor;
+  futex_table futexes;
+  signal_state signals;
+  stack_store stacks;
+  core::list<child> children;
+  statistics stats;
+};
+
+/// The process's one machine, made by `start` before the first patched call.
+[[nodiscard]] machine& the_machine() noexcept;
+
+/// Makes it.
+void make_machine() noexcept;
+
+/// The green thread that is running here; null on a kernel thread that is not weft's.
+[[nodiscard]] inline green* self() noexcept { return static_cast<green*>(weft_self); }
+
+}  // namespace weft::patch

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <ucontext.h>
+
+#include "patch/sites/entry.hpp"
+
+/// What a handler sees as its third argument when the signal did not interrupt an
+/// instruction but a patched call: the registers of that call.
+namespace weft::patch {
+
+void context_from_frame(const syscall_frame& frame, ucontext_t& context) noexcept;
+/// Takes over what the handler changed among the registers that a call restores.
+void frame_from_context(const ucontext_t& context, syscall_frame& frame) noexcept;
+/// The stack pointer that a signal interrupted.
+[[nodiscard]] const void* interrupted_stack(const ucontext_t& context) noexcept;
+
+}  // namespace weft::patch

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <signal.h>
+
+#include <cstdint>
+
+#include "patch/kernel/green.hpp"
+
+/// Signals, as a model first:
+///
+/// - A green thread has a mask (`blocked`) and a set of pending signals directed at it. What
+///   is pending for the process stays in the kernel.
+/// - The kernel's mask of a worker is the intersection of all green threads' masks: what
+///   any of them would take may come in. Added to it is what some thread waits for in
+///   sigtimedwait: that stays pending in the kernel, where the waiter fetches it.
+/// - Every handler of the program's is registered in the kernel as `on_signal`. It arrives
+///   (a) in the program's code of a thread that does not block it: the handler runs there and
+///   then, as natively; (b) in that of a thread that blocks it: another one is chosen;
+///   (c) in weft's code: it is kept in the worker's one place (the kernel holds back further
+///   ones) and looked at when the call is done, or by the polling worker.
+/// - A thread that is not running is inside a patched call. A signal made pending for it ends
+///   its park if that is interruptible, and the handler runs when it leaves the call, on its
+///   own stack, with the registers of the call as context.
+namespace weft::patch {
+
+struct worker;
+
+/// Dispositions and the masks' bookkeeping.
+struct signal_state {
+  /// What the program asked for, as rt_sigaction's kernel structure.
+  struct action {
+    void* handler = nullptr;  // or SIG_DFL, SIG_IGN
+    std::uint64_t flags = 0;
+    void* restorer = nullptr;
+    std::uint64_t mask = 0;
+  };
+  static constexpr int count = 64;
+
+  action actions[count + 1];
+  unsigned blocked_by[count] = {};    // how many green threads block signal n+1
+  unsigned awaited_by[count] = {};    // how many wait for it in sigtimedwait
+  int waiter_descriptor = -1;         // signalfd of all that is awaited
+
+  void add(green& g) noexcept;
+  void remove(green& g) noexcept;
+  /// What workers must block.
+  [[nodiscard]] std::uint64_t worker_mask() const noexcept;
+  void reset_after_fork(green& g) noexcept;
+};
+
+/// Makes `mask` what g blocks, and tells the kernel if that changes what workers block.
+void set_blocked(green& g, std::uint64_t mask) noexcept;
+
+/// Tells the kernel the worker's mask, whatever it was.
+void apply_worker_mask(worker& w) noexcept;
+
+/// Whether something is pending for g that it does not block.
+[[nodiscard]] bool signal_is_deliverable(const green& g) noexcept;
+
+/// What became of pending signals when a call ended.
+struct delivery {
+  bool handled = false;       // at least one handler ran
+  bool may_restart = true;    // all that ran have SA_RESTART
+};
+/// Runs the handlers of all that is deliverable to g, the caller. `frame` is its call.
+delivery deliver_signals(green& g, syscall_frame& frame) noexcept;
+/// The same for a thread that has not begun.
+void deliver_before_first_instruction(green& g) noexcept;
+
+/// Makes a signal pending for g, waking it if that ends its park. What is ignored is dropped.
+void send_signal(green& g, const siginfo_t& info) noexcept;
+
+/// Ends weft's part of a call of g's, the caller: from here on signals find it in the
+/// program's own code. What arrived until now is pending for somebody.
+void leave_weft(green& g) noexcept;
+
+/// Finds a thread for the signal that arrived in weft's code on this worker, if one did.
+void route_arrived_signal(worker& w) noexcept;
+
+/// rt_sigaction. 0 or -errno; pointers may be null.
+long change_action(int signal, const signal_state::action* next,
+                   signal_state::action* previous) noexcept;
+
+/// sigtimedwait: takes one of `set` that is pending for g or the process.
+long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
+                     core::nanoseconds deadline) noexcept;
+
+/// Reads what was ignored, caught and blocked at start.
+void adopt_signal_state(green& main) noexcept;
+
+/// Ends or stops the process as the default action of `signal` does.
+void take_default_action(int signal) noexcept;
+
+}  // namespace weft::patch

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// How the patch comes into a process: as the constructor of a preloaded library that runs
+// before all others.
+#include <pthread.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "patch/calls/table.hpp"
+#include "patch/kernel/configuration.hpp"
+#include "patch/kernel/machine.hpp"
+#include "patch/kernel/print.hpp"
+#include "patch/kernel/thread.hpp"
+#include "patch/kernel/thread_pointer.hpp"
+#include "patch/sites/raw_syscall.hpp"
+#include "patch/sites/sites.hpp"
+#include "runtime/core/context/context.hpp"
+
+namespace weft::patch {
+
+bool has_fsgsbase = false;
+
+namespace {
+
+constexpr unsigned long hwcap2_fsgsbase = 2;
+
+/// The initial thread becomes the first green thread, with all that it has done so far.
+void adopt_main_thread() noexcept {
+  machine& m = the_machine();
+  green* g = m.greens.make();
+  if (!g) core::sys::fatal("weft: no memory for the main thread\n");
+  g->tid = m.main_tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
+  g->on = &m.first;
+  g->thread_pointer = thread_pointer();
+  g->why = wakeup::event;
+  std::size_t length = 0;
+  raw_syscall(SYS_get_robust_list, 0, &g->robust_list, &length);
+  // Where pthread_join of the main thread waits; unknown without CONFIG_CHECKPOINT_RESTORE.
+  raw_syscall(SYS_prctl, PR_GET_TID_ADDRESS, &g->clear_child_tid);
+  m.first.idle.on = &m.first;
+  adopt_signal_state(*g);
+  enroll(*g);
+  m.first.kernel_mask = g->blocked;
+  weft_self = g;
+}
+
+void set_default_stack_size(std::size_t size) noexcept {
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) != 0) return;
+  if (pthread_attr_setstacksize(&attributes, size) == 0)
+    pthread_setattr_default_np(&attributes);
+  pthread_attr_destroy(&attributes);
+}
+
+void tell(const site_report& report) noexcept {
+  line_printer{} << "weft: patched " << report.patched << " of " << report.found
+                 << " system call sites in " << report.objects << " objects; " << report.unwanted
+                 << " never need it, " << report.refused << " stay native";
+  const unsigned listed =
+      report.refused < site_report::max_listed ? report.refused : site_report::max_listed;
+  for (unsigned i = 0; i < listed; ++i) {
+    const refused_site& site = report.list[i];
+    line_printer out;
+    out << "weft: native: " << site.object << " at "
+        << reinterpret_cast<const void*>(site.address);
+    if (site.nr >= 0) out << ", system call " << site.nr;
+    out << ": " << site.reason;
+  }
+}
+
+[[gnu::constructor]] void start(int, char**, char** environment) noexcept {
+  const char* complaint = read_configuration(environment);
+  if (complaint) raw_syscall(SYS_write, 2, complaint, __builtin_strlen(complaint));
+  const configuration& wanted = the_configuration();
+
+  has_fsgsbase = getauxval(AT_HWCAP2) & hwcap2_fsgsbase;
+  const auto* random = reinterpret_cast<const std::uint64_t*>(getauxval(AT_RANDOM));
+  seed_tids((random ? random[0] : 0) ^ static_cast<std::uint64_t>(core::monotonic_now()));
+  core::select_jump(core::jump_kind::balanced);
+  make_machine();
+  if (wanted.stack_size && !complaint) set_default_stack_size(wanted.stack_size);
+  set_virtual_calls(phase::single);
+  adopt_main_thread();
+
+  static constinit site_report report;
+  const patch_status status = patch_loaded_objects(is_virtual_ever, patch_mode::early, report);
+  if (status != patch_status::ok) {
+    weft_self = nullptr;  // whatever was patched before passes through
+    if (!wanted.if_possible || wanted.verbose)
+      line_printer{} << "weft: cannot patch this process, it runs natively: " << describe(status);
+    return;
+  }
+  if (wanted.verbose) tell(report);
+}
+
+}  // namespace
+}  // namespace weft::patch

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "patch/kernel/thread.hpp"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "patch/calls/table.hpp"
+#include "patch/kernel/machine.hpp"
+#include "patch/kernel/process.hpp"
+#include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/thread_pointer.hpp"
+
+namespace weft::patch {
+namespace {
+
+/// The kernel's own tids end at 4,194,304 (PID_MAX_LIMIT); a futex word has 30 bits for one.
+constexpr pid_t first_synthetic_tid = 4194305;
+constexpr pid_t last_synthetic_tid = FUTEX_TID_MASK - 1;
+
+/// Monotonic, since quick reuse breaks joins; begun at random, since two patched processes
+/// must not both own one process-shared mutex under the same number.
+pid_t next_tid = first_synthetic_tid;
+
+constexpr unsigned tid_buckets = 4096;
+core::list<green, tid_tag>* by_tid() noexcept {
+  static core::list<green, tid_tag>* buckets = nullptr;
+  if (!buckets) {
+    const long at = core::sys::map(nullptr, sizeof(*buckets) * tid_buckets,
+                                   PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+    if (at < 0) core::sys::fatal("weft: no memory for the table of threads\n");
+    buckets = reinterpret_cast<core::list<green, tid_tag>*>(at);
+    for (unsigned i = 0; i < tid_buckets; ++i) ::new (&buckets[i]) core::list<green, tid_tag>;
+  }
+  return buckets;
+}
+core::list<green, tid_tag>& bucket_of(pid_t tid) noexcept {
+  return by_tid()[static_cast<unsigned>(tid) % tid_buckets];
+}
+
+pid_t new_tid() noexcept {
+  do {
+    next_tid = next_tid >= last_synthetic_tid ? first_synthetic_tid : next_tid + 1;
+  } while (find_thread(next_tid));
+  return next_tid;
+}
+
+/// Distance of weft_self from the thread pointer: the same in every thread.
+std::ptrdiff_t self_offset() noexcept {
+  return reinterpret_cast<char*>(&weft_self) - static_cast<char*>(weft::patch::thread_pointer());
+}
+
+}  // namespace
+
+void seed_tids(std::uint64_t random) noexcept {
+  next_tid = first_synthetic_tid + static_cast<pid_t>(random % (1u << 29));
+}
+
+void enroll(green& g) noexcept {
+  machine& m = the_machine();
+  m.all.push_back(g);
+  bucket_of(g.tid).push_back(g);
+  ++m.count;
+  ++m.stats.threads_made;
+  if (m.count > m.stats.threads_peak) m.stats.threads_peak = m.count;
+  m.signals.add(g);
+}
+
+void strike_off(green& g) noexcept {
+  machine& m = the_machine();
+  static_cast<core::list_hook<all_tag>&>(g).unlink();
+  static_cast<core::list_hook<tid_tag>&>(g).unlink();
+  --m.count;
+  m.signals.remove(g);
+}
+
+green* find_thread(pid_t tid) noexcept {
+  green* found = nullptr;
+  bucket_of(tid).for_each([&](green& g) {
+    if (g.tid == tid) found = &g;
+  });
+  return found;
+}
+
+void choose_phase() noexcept {
+  machine& m = the_machine();
+  // A thread that is left alone but has a tid of ours goes on needing us.
+  const bool alone = m.count == 1 && m.all.front().tid == m.main_tid;
+  m.now = alone ? phase::single : phase::active;
+  set_virtual_calls(m.now);
+}
+
+void* make_bare_tls(green& g) noexcept {
+  constexpr std::size_t tcb_size = 256;  // more than the header that compiled code looks at
+  const auto below = static_cast<std::size_t>(-self_offset() + 4095) & ~std::size_t{4095};
+  const long at = core::sys::map(nullptr, below + tcb_size, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS);
+  if (at < 0) return nullptr;
+  char* tp = reinterpret_cast<char*>(at) + below;
+  auto* tcb = reinterpret_cast<void**>(tp);
+  auto* ours = static_cast<void**>(weft::patch::thread_pointer());
+  tcb[0] = tcb[2] = tp;  // tcb, self
+  tcb[5] = ours[5];      // stack protector's canary
+  tcb[6] = ours[6];      // pointer guard
+  *reinterpret_cast<entry_state**>(tp + self_offset()) = &g;
+  return tp;
+}
+
+long create_thread(green& creator, const syscall_frame& frame, const clone_args& args) noexcept {
+  machine& m = the_machine();
+  if (!prepare_worker(*creator.on)) return -EAGAIN;
+  green* g = m.greens.make();
+  if (!g) return -EAGAIN;
+  g->tid = new_tid();
+  g->on = creator.on;
+  g->blocked = creator.blocked;
+  g->thread_pointer = args.flags & CLONE_SETTLS ? reinterpret_cast<void*>(args.tls)
+                                                : creator.thread_pointer;
+  if (args.flags & CLONE_CHILD_CLEARTID)
+    g->clear_child_tid = reinterpret_cast<std::uint32_t*>(args.child_tid);
+  if (args.flags & CLONE_PARENT_SETTID) *reinterpret_cast<pid_t*>(args.parent_tid) = g->tid;
+  if (args.flags & CLONE_CHILD_SETTID) *reinterpret_cast<pid_t*>(args.child_tid) = g->tid;
+  *reinterpret_cast<entry_state**>(static_cast<char*>(g->thread_pointer) + self_offset()) = g;
+
+  // Its registers lie on its own stack, below the top, until it has loaded them; what the
+  // scheduler needs to get there lies further below.
+  const std::uint64_t top = args.stack + args.stack_size;
+  g->first_frame = reinterpret_cast<syscall_frame*>((top - 128 - sizeof(syscall_frame)) &
+                                                    ~std::uint64_t{15});
+  *g->first_frame = frame;
+  g->first_frame->rax = 0;
+  g->first_frame->user_rsp = top;
+
+  enroll(*g);
+  choose_phase();
+  launch(*g);
+  return g->tid;
+}
+
+void begin_thread(green& g) noexcept {
+  deliver_before_first_instruction(g);
+  g.in_kernel = false;
+  weft_resume_frame(g.first_frame);
+}
+
+void exit_thread(green& g, int status) noexcept {
+  machine& m = the_machine();
+  if (m.count == 1) {
+    // The last one ends the process, as in the kernel.
+    end_process(status);
+  }
+  walk_robust_list(g);
+  g.in_kernel = true;
+  leave(g);
+}
+
+void finish_exit(green& g) noexcept {
+  machine& m = the_machine();
+  std::uint32_t* word = g.clear_child_tid;
+  strike_off(g);
+  g.pending.clear();
+  const bool was_main = g.tid == m.main_tid;
+  if (m.count == 1) choose_phase();
+  if (!was_main) m.greens.destroy(&g);
+  // From here on the joiner may free the thread's stack and TLS.
+  if (word) {
+    __atomic_store_n(word, 0u, __ATOMIC_RELEASE);
+    m.futexes.wake(word, 1, ~0u);
+  }
+}
+
+void keep_only(green& g) noexcept {
+  machine& m = the_machine();
+  m.all.for_each([&](green& other) {
+    if (&other == &g) return;
+    strike_off(other);
+    other.pending.clear();
+    m.greens.destroy(&other);
+  });
+  static_cast<core::list_hook<tid_tag>&>(g).unlink();
+  g.tid = m.main_tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
+  bucket_of(g.tid).push_back(g);
+  g.pending.clear();  // pending signals are not inherited
+  choose_phase();
+}
+
+}  // namespace weft::patch
