@@ -313,22 +313,21 @@ bool registers_survive(context& to, void* data, std::uint64_t seed) {
   return std::memcmp(in, out, sizeof in) == 0;
 }
 
-#if !defined(                                                                                      \
-    __SANITIZE_THREAD__) // it keeps the call stack in memory that the jumps would unbalance
 TEST_P(context_switch, keeps_the_callee_saved_registers) {
+  static bool well;
+  well = true;
   struct station {
     static void enter(transfer t) {
-      bool well = true;
       for (std::uint64_t i = 0;; ++i)
-        well = registers_survive(t.from, &well, i + 1000) && well;
+        well = registers_survive(t.from, nullptr, i + 1000) && well;
     }
   };
   const std::unique_ptr<char[]> stack{new char[stack_size]};
   context c = make_context(stack.get() + stack_size, stack_size, station::enter);
   for (std::uint64_t i = 0; i < 100; ++i)
     ASSERT_TRUE(registers_survive(c, nullptr, i));
+  EXPECT_TRUE(well);
 }
-#endif
 
 #endif
 
