@@ -4,10 +4,10 @@
 
     compare.py --weft WEFT [--timeout S] [--each] PROGRAM [ARGUMENT...]
 
-Without arguments and with --each, every check that `PROGRAM --list` names is run alone, for
-programs whose checks end the process. Otherwise the native run must exit with 0: a program that is
-wrong natively proves nothing. When the outputs of a whole run differ, the checks are run one by one
-to tell which differ alone as well.
+With --each, every check that `PROGRAM --list` names is run alone, for programs whose checks end the
+process. The native run must end as the program announces in its first line (`ends by: SIGSEGV`),
+else with exit status 0: a program that is wrong natively proves nothing. When the outputs of a
+whole run differ, the checks are run one by one to tell which differ alone as well.
 """
 
 import argparse
@@ -53,9 +53,15 @@ def difference(native, weft):
     return "\n".join(lines)
 
 
-def compare(arguments, command, must_exit_0):
+def announced_end(output):
+    """What a check that ends the process says first: `ends by: exit status 3`."""
+    first = output.partition("\n")[0]
+    return first[9:] if first.startswith("ends by: ") else "exit status 0"
+
+
+def compare(arguments, command):
     native = run(command, arguments.timeout)
-    if native[0] == LIMIT or (must_exit_0 and native[0] != "exit status 0"):
+    if native[0] != announced_end(native[1]):
         return f"natively: {native[0]}\n{native[1]}{native[2]}"
     return difference(native, run([arguments.weft, *command], arguments.timeout))
 
@@ -65,10 +71,10 @@ def names(arguments):
     return listed[1].split() if listed[0] == "exit status 0" else []
 
 
-def compare_each(arguments, must_exit_0):
+def compare_each(arguments):
     bad = 0
     for name in names(arguments):
-        found = compare(arguments, [arguments.program, name], must_exit_0)
+        found = compare(arguments, [arguments.program, name])
         print(f"{'not ok' if found else 'ok'} {name}", found, sep="\n" if found else "", flush=True)
         bad += bool(found)
     return bad
@@ -89,8 +95,8 @@ def main():
     if arguments.each:
         if not names(arguments):
             sys.exit(f"compare: {arguments.program} lists no checks")
-        sys.exit(1 if compare_each(arguments, must_exit_0=False) else 0)
-    found = compare(arguments, [arguments.program, *arguments.argument], must_exit_0=True)
+        sys.exit(1 if compare_each(arguments) else 0)
+    found = compare(arguments, [arguments.program, *arguments.argument])
     if not found:
         print("the same natively and under weft")
         return
@@ -98,7 +104,7 @@ def main():
     if not arguments.argument and names(arguments):
         print("\nOne by one:")
         arguments.timeout = min(arguments.timeout, 15)
-        compare_each(arguments, must_exit_0=True)
+        compare_each(arguments)
     sys.exit(1)
 
 

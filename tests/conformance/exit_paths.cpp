@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The ways in which a process with threads ends. Each check ends the process; run them one by one
-// (compare.py --each).
+// The ways in which a process with threads ends. Each check ends the process, and says before how;
+// compare.py --each runs them one by one and holds the native end against that.
 #include "tests/conformance/check.hpp"
 #include "tests/conformance/descriptors.hpp"
 
@@ -19,6 +19,11 @@ using namespace conformance;
 
 void say(const char* text) {
   std::puts(text);
+  std::fflush(stdout);
+}
+
+void ends_by(const char* how) {
+  std::printf("ends by: %s\n", how);
   std::fflush(stdout);
 }
 
@@ -66,6 +71,7 @@ void register_at_exit() {
 }
 
 void exit_in_the_first_thread() {
+  ends_by("exit status 3");
   leave_threads_running();
   register_at_exit();
   say("exit(3)");
@@ -73,6 +79,7 @@ void exit_in_the_first_thread() {
 }
 
 void exit_in_another_thread() {
+  ends_by("exit status 4");
   leave_threads_running();
   register_at_exit();
   std::thread([] {
@@ -83,6 +90,7 @@ void exit_in_another_thread() {
 }
 
 void underscore_exit_in_another_thread() {
+  ends_by("exit status 5");
   leave_threads_running();
   register_at_exit();
   std::thread([] {
@@ -93,6 +101,7 @@ void underscore_exit_in_another_thread() {
 }
 
 void quick_exit_runs_its_own_handlers() {
+  ends_by("exit status 6");
   register_at_exit();
   std::at_quick_exit([] { say("at quick exit"); });
   leave_threads_running();
@@ -101,6 +110,7 @@ void quick_exit_runs_its_own_handlers() {
 
 // pthread_exit of main: the process lives on until its last thread is gone, and ends with 0.
 void first_thread_leaves_early() {
+  ends_by("exit status 0");
   register_at_exit();
   std::thread([] {
     usleep(200'000);
@@ -111,6 +121,7 @@ void first_thread_leaves_early() {
 }
 
 void last_thread_exits_after_the_first_has_left() {
+  ends_by("exit status 9");
   register_at_exit();
   std::thread([] {
     usleep(100'000);
@@ -120,12 +131,14 @@ void last_thread_exits_after_the_first_has_left() {
 }
 
 void buffers_are_flushed_at_exit() {
+  ends_by("exit status 0");
   leave_threads_running();
   std::thread([] { std::fputs("written by a thread, flushed at exit\n", stdout); }).join();
   std::exit(0);
 }
 
 void abort_in_a_thread() {
+  ends_by("SIGABRT");
   without_core();
   leave_threads_running();
   std::thread([] {
@@ -135,16 +148,19 @@ void abort_in_a_thread() {
 }
 
 void uncaught_exception_in_a_thread() {
+  ends_by("SIGABRT");
   without_core();
   std::thread([] { throw std::runtime_error("nobody catches this"); }).join();
 }
 
 void unjoined_thread_is_terminated() {
+  ends_by("SIGABRT");
   without_core();
   const std::thread forgotten([] { sleep(60); });
 }
 
 void segmentation_fault_in_a_thread() {
+  ends_by("SIGSEGV");
   without_core();
   leave_threads_running();
   std::thread([] {
@@ -152,6 +168,11 @@ void segmentation_fault_in_a_thread() {
     volatile int* volatile nowhere = nullptr;
     *nowhere = 1;
   }).join();
+}
+
+void return_from_main() {
+  ends_by("exit status 0");
+  leave_threads_running();
 }
 
 int descend(int depth) {
@@ -162,6 +183,7 @@ int descend(int depth) {
 }
 
 void stack_overflow_hits_the_guard() {
+  ends_by("SIGSEGV");
   without_core();
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
@@ -180,6 +202,7 @@ void stack_overflow_hits_the_guard() {
 }
 
 void floating_point_exception() {
+  ends_by("SIGFPE");
   without_core();
   std::thread([] {
     volatile int number = 1000;
@@ -191,6 +214,7 @@ void floating_point_exception() {
 }
 
 void killed_by_a_signal() {
+  ends_by("SIGTERM");
   leave_threads_running();
   say("SIGTERM");
   kill(getpid(), SIGTERM);
@@ -198,6 +222,7 @@ void killed_by_a_signal() {
 }
 
 void killed_by_a_thread_signal() {
+  ends_by("SIGUSR1");
   leave_threads_running();
   std::thread thread([] { sleep_forever(); });
   say("SIGUSR1 without a handler");
@@ -206,12 +231,14 @@ void killed_by_a_thread_signal() {
 }
 
 void killed_by_an_alarm() {
+  ends_by("SIGALRM");
   leave_threads_running();
   alarm(1);
   sleep_forever();
 }
 
 void broken_pipe_in_a_thread() {
+  ends_by("SIGPIPE");
   leave_threads_running();
   std::thread([] {
     pipe_pair pipe;
@@ -230,7 +257,7 @@ const checks registered{
     {"first_thread_leaves_early", first_thread_leaves_early},
     {"last_thread_exits_after_the_first_has_left", last_thread_exits_after_the_first_has_left},
     {"buffers_are_flushed_at_exit", buffers_are_flushed_at_exit},
-    {"return_from_main", leave_threads_running},
+    {"return_from_main", return_from_main},
     {"abort_in_a_thread", abort_in_a_thread},
     {"uncaught_exception_in_a_thread", uncaught_exception_in_a_thread},
     {"unjoined_thread_is_terminated", unjoined_thread_is_terminated},

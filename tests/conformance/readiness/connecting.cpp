@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "tests/conformance/check.hpp"
+#include "tests/conformance/descriptors.hpp"
+
+#include <atomic>
+#include <poll.h>
+#include <sys/un.h>
+#include <vector>
+
+namespace {
+
+using namespace conformance;
+
+void accept_waits() {
+  const listener server;
+  std::thread acceptor([&] {
+    for (int i = 0; i < 10; ++i) {
+      sockaddr_in peer{};
+      socklen_t length = sizeof peer;
+      const int fd = accept(server.fd, reinterpret_cast<sockaddr*>(&peer), &length);
+      expect(fd >= 0, "accept");
+      expect_equal(length, sizeof peer, "the address's length");
+      expect_equal(peer.sin_addr.s_addr, htonl(INADDR_LOOPBACK), "the peer's address");
+      close(fd);
+    }
+  });
+  for (int i = 0; i < 10; ++i) {
+    usleep(1000);
+    close(server.connect_to());
+  }
+  acceptor.join();
+}
+
+void accept_flags() {
+  const listener server;
+  const int first = server.connect_to();
+  const int second = server.connect_to();
+  const int plain = accept4(server.fd, nullptr, nullptr, 0);
+  expect_equal(fcntl(plain, F_GETFL) & O_NONBLOCK, 0, "a plain accept blocks");
+  expect_equal(fcntl(plain, F_GETFD) & FD_CLOEXEC, 0, "and is inherited");
+  const int marked = accept4(server.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  expect_equal(fcntl(marked, F_GETFL) & O_NONBLOCK, O_NONBLOCK, "SOCK_NONBLOCK");
+  expect_equal(fcntl(marked, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC, "SOCK_CLOEXEC");
+  char byte = 0;
+  expect_errno(recv(marked, &byte, 1, 0), EAGAIN, "recv without blocking");
+  for (const int fd : {first, second, plain, marked})
+    close(fd);
+  expect_errno(accept(-1, nullptr, nullptr), EBADF, "accept of no descriptor");
+  const pipe_pair pipe;
+  expect_errno(accept(pipe.reader, nullptr, nullptr), ENOTSOCK, "accept of a pipe");
+}
+
+void several_threads_accept() {
+  const listener server;
+  std::atomic<int> accepted{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 5; ++t)
+    threads.emplace_back([&] {
+      for (int i = 0; i < 4; ++i) {
+        const int fd = accept(server.fd, nullptr, nullptr);
+        if (fd >= 0) accepted.fetch_add(1);
+        close(fd);
+      }
+    });
+  let_others_block();
+  for (int i = 0; i < 20; ++i)
+    close(server.connect_to());
+  for (std::thread& thread : threads)
+    thread.join();
+  expect_equal(accepted.load(), 20, "accepted");
+}
+
+void connect_refused() {
+  sockaddr_in address{};
+  {
+    const listener server;
+    address = server.address;
+  }
+  std::thread([&] {
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    expect_errno(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), ECONNREFUSED,
+                 "connect");
+    close(fd);
+  }).join();
+}
+
+void connect_without_blocking() {
+  const listener server;
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int result =
+      connect(fd, reinterpret_cast<const sockaddr*>(&server.address), sizeof server.address);
+  expect(result == 0 || errno == EINPROGRESS, "connect in progress");
+  pollfd entry{fd, POLLOUT, 0};
+  expect_equal(poll(&entry, 1, 10'000), 1, "poll");
+  int error = -1;
+  socklen_t length = sizeof error;
+  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+  expect_equal(error, 0, "SO_ERROR");
+  const int accepted = accept(server.fd, nullptr, nullptr);
+  expect_equal(send(accepted, "x", 1, 0), 1, "send");
+  entry.events = POLLIN;
+  expect_equal(poll(&entry, 1, 10'000), 1, "poll for the byte");
+  char byte = 0;
+  expect_equal(recv(fd, &byte, 1, 0), 1, "recv");
+  // Linux tells the success of a connect in progress once, then that there is a connection.
+  (void)connect(fd, reinterpret_cast<const sockaddr*>(&server.address), sizeof server.address);
+  expect_errno(
+      connect(fd, reinterpret_cast<const sockaddr*>(&server.address), sizeof server.address),
+      EISCONN, "connect of a connected socket");
+  close(accepted);
+  close(fd);
+}
+
+void connect_to_a_full_backlog() {
+  const listener server(0);
+  std::atomic<int> connected{0};
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 4; ++i)
+    clients.emplace_back([&] {
+      const int fd = server.connect_to(); // some of these wait until another was accepted
+      connected.fetch_add(1);
+      char byte = 0;
+      expect_equal(recv(fd, &byte, 1, 0), 1, "served");
+      close(fd);
+    });
+  let_others_block();
+  expect(connected.load() < 4, "not all fit");
+  for (int i = 0; i < 4; ++i) {
+    const int fd = accept(server.fd, nullptr, nullptr);
+    expect_equal(send(fd, "x", 1, MSG_NOSIGNAL), 1, "send");
+    close(fd);
+  }
+  for (std::thread& client : clients)
+    client.join();
+  expect_equal(connected.load(), 4, "connected in the end");
+}
+
+void unix_listener() {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string name = "weft-conformance-" + std::to_string(getpid());
+  name.copy(address.sun_path + 1, name.size()); // abstract: nothing to remove
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  const int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  expect_equal(bind(server, reinterpret_cast<sockaddr*>(&address), length), 0, "bind");
+  expect_equal(listen(server, 1), 0, "listen");
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 5; ++i)
+    clients.emplace_back([&] {
+      const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      expect_equal(connect(fd, reinterpret_cast<sockaddr*>(&address), length), 0, "connect");
+      char byte = 0;
+      expect_equal(read(fd, &byte, 1), 1, "read");
+      close(fd);
+    });
+  let_others_block();
+  for (int i = 0; i < 5; ++i) {
+    const int fd = accept(server, nullptr, nullptr);
+    expect_equal(write(fd, "u", 1), 1, "write");
+    close(fd);
+  }
+  for (std::thread& client : clients)
+    client.join();
+  close(server);
+}
+
+void time_limits_of_sockets() {
+  const tcp_pair pair;
+  const listener server;
+  std::thread([&] {
+    const timeval limit{0, 80'000};
+    setsockopt(pair.left, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(pair.left, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    setsockopt(server.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    char byte = 0;
+    const stopwatch watch;
+    expect_errno(recv(pair.left, &byte, 1, 0), EAGAIN, "recv with SO_RCVTIMEO");
+    watch.expect_between(75ms, 8s, "SO_RCVTIMEO");
+    expect_errno(read(pair.left, &byte, 1), EAGAIN, "read with SO_RCVTIMEO");
+    expect_errno(accept(server.fd, nullptr, nullptr), EAGAIN, "accept with SO_RCVTIMEO");
+    const std::string much(16 << 20, 'x');
+    const stopwatch sending;
+    const ssize_t n = send(pair.left, much.data(), much.size(), 0);
+    expect(n > 0 && n < static_cast<ssize_t>(much.size()), "send ends with what fitted");
+    // The kernel may enlarge its buffers between two calls.
+    ssize_t more = 0;
+    while (more >= 0)
+      more = send(pair.left, much.data(), much.size(), 0);
+    expect_equal(errno, EAGAIN, "send with SO_SNDTIMEO");
+    sending.expect_between(75ms, 10s, "SO_SNDTIMEO");
+    timeval told{};
+    socklen_t length = sizeof told;
+    getsockopt(pair.left, SOL_SOCKET, SO_RCVTIMEO, &told, &length);
+    expect(told.tv_sec == 0 && told.tv_usec >= 80'000 && told.tv_usec < 90'000, "as it was set");
+    const timeval none{0, 0};
+    setsockopt(pair.left, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof none);
+  }).join();
+  std::thread reader([&] {
+    char byte = 0;
+    expect_equal(recv(pair.left, &byte, 1, 0), 1, "recv without a limit again");
+  });
+  usleep(150'000);
+  expect_equal(send(pair.right, "x", 1, 0), 1, "send");
+  reader.join();
+}
+
+void poll_a_listener() {
+  const listener server;
+  std::thread poller([&] {
+    pollfd entry{server.fd, POLLIN, 0};
+    expect_equal(poll(&entry, 1, 10'000), 1, "poll");
+    expect_equal(entry.revents, POLLIN, "a connection is there");
+    const int fd = accept(server.fd, nullptr, nullptr);
+    expect(fd >= 0, "accept");
+    close(fd);
+    entry.revents = 0;
+    expect_equal(poll(&entry, 1, 0), 0, "nothing left");
+  });
+  let_others_block();
+  const int client = server.connect_to();
+  poller.join();
+  close(client);
+}
+
+const checks registered{
+    {"accept_waits", accept_waits},
+    {"accept_flags", accept_flags},
+    {"several_threads_accept", several_threads_accept},
+    {"connect_refused", connect_refused},
+    {"connect_without_blocking", connect_without_blocking},
+    {"connect_to_a_full_backlog", connect_to_a_full_backlog},
+    {"unix_listener", unix_listener},
+    {"time_limits_of_sockets", time_limits_of_sockets},
+    {"poll_a_listener", poll_a_listener},
+};
+
+} // namespace
