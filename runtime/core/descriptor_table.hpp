@@ -21,6 +21,13 @@ struct descriptor {
   std::uint32_t seen = 0;       // sticky: hang-ups, errors and urgent data that came
   bool registered = false;
   kind type = kind::unknown;
+
+  // For the reactor's owner to keep what it knows of the file; cleared when the number is made
+  // as new.
+  std::uint8_t notes = 0;
+  std::uint32_t epoch = 0;
+  std::uint32_t receive_timeout = 0;
+  std::uint32_t send_timeout = 0;
 };
 
 } // namespace weft::core

@@ -101,6 +101,10 @@ class reactor {
   void interrupt() noexcept;
   int prepare_interrupt() noexcept;
 
+  /// The entry of `fd`, made if need be; null if the number is out of range or memory is short.
+  /// For the owner's notes: all else in it is the reactor's.
+  [[nodiscard]] descriptor* entry(int fd) noexcept { return table_.touch(fd); }
+
   /// Whether any descriptor has a waiter.
   [[nodiscard]] bool has_waiters() const noexcept { return waiters_ != 0; }
   [[nodiscard]] int epoll_descriptor() const noexcept { return epoll_; }

@@ -40,6 +40,8 @@ void forget_state(descriptor& d) noexcept {
   d.not_ready = d.seen = 0;
   d.registered = false;
   d.type = descriptor::kind::unknown;
+  d.notes = 0;
+  d.epoch = d.receive_timeout = d.send_timeout = 0;
 }
 
 } // namespace
