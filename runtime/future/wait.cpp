@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <ctime>
+
+#include "runtime/sched/error_report.hpp"
+#include "runtime/sched/hub.hpp"
+#include "runtime/sched/state.hpp"
+#include "weft/error.hpp"
+#include "weft/future.hpp"
+
+namespace weft::detail {
+namespace {
+
+/// A fiber that waits for one state.
+struct fiber_waiter : completion {
+  state* fiber = nullptr;
+  bool fired = false;
+};
+
+bool wait_in_fiber(hub& h, state& s, core::nanoseconds until, const char* reason) {
+  state& self = h.running_or_throw();
+  if (&self == &s)
+    throw deadlock_error("weft: this operation would block for ever: " + describe(s) +
+                         " waits for itself");
+  h.switch_point();
+  if (until == 0) return false;
+  fiber_waiter w;
+  w.home = &h;
+  w.fiber = &self;
+  w.deliver = [](inbox_item& item) noexcept {
+    auto& waiter = static_cast<fiber_waiter&>(item);
+    waiter.fired = true;
+    waiter.home->unpark(*waiter.fiber);
+  };
+  if (!attach(s, w)) return true;
+  const wake result = h.park(until, reason, &s);
+  if (result == wake::woken) return true;
+  if (!detach(w)) {  // set at the same time: it counts, and the object stays until told so
+    while (!w.fired) h.park(core::never, reason, &s, false);
+    return true;
+  }
+  if (result == wake::interrupted) h.throw_interrupt();
+  return false;
+}
+
+/// A thread without a hub that waits for one state.
+struct thread_waiter : completion {
+  std::atomic<std::uint32_t> fired{0};
+
+  void wait(core::nanoseconds until) noexcept {
+    timespec deadline{};
+    if (until != core::never) {
+      deadline.tv_sec = until / 1'000'000'000;
+      deadline.tv_nsec = until % 1'000'000'000;
+    }
+    while (fired.load(std::memory_order_acquire) == 0) {
+      const long r = ::syscall(SYS_futex, &fired, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0,
+                               until == core::never ? nullptr : &deadline, nullptr,
+                               FUTEX_BITSET_MATCH_ANY);
+      if (r < 0 && errno == ETIMEDOUT) return;
+    }
+  }
+};
+
+bool wait_on_thread(state& s, core::nanoseconds until) {
+  if (until == 0) return false;
+  thread_waiter w;
+  w.deliver = [](inbox_item& item) noexcept {
+    auto& fired = static_cast<thread_waiter&>(item).fired;
+    fired.store(1, std::memory_order_release);
+    // The thread may be gone by now: the address is only a number to the kernel.
+    ::syscall(SYS_futex, &fired, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, nullptr, nullptr, 0);
+  };
+  if (!attach(s, w)) return true;
+  w.wait(until);
+  if (w.fired.load(std::memory_order_acquire)) return true;
+  if (detach(w)) return false;
+  w.wait(core::never);  // on its way
+  return true;
+}
+
+}  // namespace
+
+bool wait_done(state& s, std::int64_t until, const char* reason) {
+  if (s.done()) return true;
+  if (hub* h = this_hub) return wait_in_fiber(*h, s, until, reason);
+  return wait_on_thread(s, until);
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "runtime/sched/block_pool.hpp"
+
+#include <new>
+
+namespace weft::detail {
+
+// How many empty slabs are kept for the next burst.
+constexpr std::size_t empty_slabs_kept = 4;
+
+block_pool::~block_pool() {
+  slabs_.for_each([](slab& s) {
+    s.unlink();
+    ::operator delete(static_cast<void*>(&s), std::align_val_t{slab_bytes});
+  });
+}
+
+state* block_pool::allocate_slowly() {
+  while (true) {
+    slab* s = current_;
+    if (s && s->made < blocks_in_slab) {
+      state* block = &block_at(*s, s->made++);
+      ++s->used;
+      return ::new (static_cast<void*>(block)) state;
+    }
+    if (s && s->free) {
+      state* block = s->free;
+      s->free = static_cast<state*>(block->next);
+      ++s->used;
+      return ::new (static_cast<void*>(block)) state;
+    }
+    if (partial_) {
+      current_ = partial_;
+      partial_ = current_->next_partial;
+      current_->partial = false;
+      if (current_->used == 0) --empty_slabs_;
+      continue;
+    }
+    void* memory;
+    try {
+      memory = ::operator new(slab_bytes, std::align_val_t{slab_bytes});
+    } catch (...) {
+      --used_;
+      throw;
+    }
+    current_ = ::new (memory) slab;
+    slabs_.push_back(*current_);
+  }
+}
+
+void block_pool::released_elsewhere(slab& s) noexcept {
+  if (!s.partial) {
+    s.partial = true;
+    s.next_partial = partial_;
+    partial_ = &s;
+  }
+  if (s.used != 0) return;
+  if (++empty_slabs_ <= 2 * empty_slabs_kept) return;
+  // Sweeping halves the number of empty slabs, so that each sweep is paid by many releases.
+  slab** link = &partial_;
+  while (slab* p = *link) {
+    if (p->used == 0 && empty_slabs_ > empty_slabs_kept) {
+      *link = p->next_partial;
+      p->unlink();
+      --empty_slabs_;
+      ::operator delete(static_cast<void*>(p), std::align_val_t{slab_bytes});
+    } else {
+      link = &p->next_partial;
+    }
+  }
+}
+
+}  // namespace weft::detail

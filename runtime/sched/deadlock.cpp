@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "runtime/sched/deadlock.hpp"
+
+#include <sys/stat.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <string>
+
+#include "runtime/core/sys.hpp"
+#include "runtime/sched/error_report.hpp"
+#include "runtime/sched/hub.hpp"
+#include "runtime/sched/state.hpp"
+#include "weft/error.hpp"
+
+namespace weft {
+
+using detail::phase;
+using detail::state;
+
+namespace detail {
+
+std::atomic<unsigned> helper_threads{under_tsan ? 1u : 0u};  // TSan has one of its own
+
+bool other_threads_exist() noexcept {
+  struct stat tasks;  // a directory's links: itself, its name, and one for each subdirectory
+  if (::stat("/proc/self/task", &tasks) != 0) return true;
+  return tasks.st_nlink > 2 + 1 + helper_threads.load(std::memory_order_relaxed);
+}
+
+}  // namespace detail
+
+std::string hub::describe_deadlock() {
+  std::string text = "weft: this operation would block for ever: every fiber waits, and there is "
+                     "no timer, descriptor or other thread that could wake one";
+  for_each_fiber([&](state& s) {
+    if (s.where != phase::parked) return;
+    text += "\n  ";
+    text += detail::name_of(s);
+    text += ": ";
+    text += s.parked_at->reason;
+    if (s.parked_at->waited_for) text += " of " + detail::describe(*s.parked_at->waited_for);
+  });
+  return text;
+}
+
+/// Nobody is ready and nothing can change that.
+void hub::report_deadlock() noexcept {
+  state& own = *thread_fiber_;
+  // A fiber that called fork was the child's only one, and has ended: as after the last thread.
+  if (own.where == phase::finished && fibers_ == 0) std::exit(EXIT_SUCCESS);
+  std::string text = "weft: deadlock";
+  try {
+    text = describe_deadlock();
+    if (own.where == phase::parked && own.parked_at->interruptible &&
+        interrupt(own, std::make_exception_ptr(deadlock_error(text))))
+      return;
+  } catch (...) {  // no memory for more
+  }
+  core::sys::fatal((text + "\n").c_str());
+}
+
+}  // namespace weft

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <atomic>
+
+namespace weft::detail {
+
+/// Threads that weft itself made and that wake nobody of their own accord.
+extern std::atomic<unsigned> helper_threads;
+
+/// Whether the process has threads that might wake a fiber. One system call.
+bool other_threads_exist() noexcept;
+
+}  // namespace weft::detail

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "runtime/sched/hub.hpp"
+
+#include <sys/prctl.h>
+
+#include <cerrno>
+#include <thread>
+
+#include "runtime/sched/process.hpp"
+#include "runtime/sched/stack_overflow.hpp"
+#include "runtime/sched/state.hpp"
+
+// A hub's beginning and end, and its memory.
+
+namespace weft {
+
+using detail::outcome_kind;
+using detail::phase;
+using detail::state;
+
+thread_local constinit hub* detail::this_hub = nullptr;
+
+namespace {
+// The thread's own fiber has no callable and no result.
+constexpr detail::state_type thread_fiber_type{
+    [](state&) {}, [](state&) noexcept {}, [](state&) noexcept {}};
+}  // namespace
+
+hub::hub()
+    : exceptions_(detail::thread_exception_state()),
+      errno_(&errno),
+      now_(core::monotonic_now()),
+      number_(detail::next_hub_number()),
+      default_class_(detail::default_stack_class()),
+      wheel_(now_) {
+  reactor_.emplace([](core::io_waiter& w) noexcept {
+    detail::this_hub->unpark(*static_cast<state*>(w.owner));
+  });
+  // Ids of the first hub's fibers are 1, 2, 3, ...; of the others they are large.
+  next_id_ = std::uint64_t{number_} << 40;
+  carriers(default_class_);
+  start_loop();
+  thread_as_.adopt_thread();
+  thread_fiber_ = &allocate_block(thread_fiber_type);
+  thread_fiber_->where = phase::running;
+  thread_fiber_->set(detail::thread_fiber);
+  running_ = thread_fiber_;
+}
+
+hub& hub::make_for_this_thread() {
+  auto* h = new hub;
+  detail::this_hub = h;
+  detail::watch_for_stack_overflow();
+  // A sleep ends when it is due, and not up to 50 us later.
+  prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+  detail::register_hub(*h);
+  return *h;
+}
+
+std::size_t hub::stack_size(const state& fiber) const noexcept {
+  return fiber.stack ? fiber.stack->memory.size : 0;
+}
+
+void hub::cancel_all_and_join(bool interruptible) {
+  for_each_fiber([&](state& s) {
+    if (&s != thread_fiber_) interrupt(s, nullptr);
+  });
+  while (fibers_ != 0) {
+    joining_all_ = running_;
+    const auto result = park(core::never, "join of all fibers", nullptr, interruptible);
+    joining_all_ = nullptr;
+    if (result == detail::wake::interrupted) throw_interrupt();
+  }
+}
+
+void hub::end() noexcept {
+  first_flags_ = detail::cancel_requested;
+  while (true) {
+    cancel_all_and_join(false);
+    if (ready_.empty() && inbox_.empty()) break;
+    yield();  // callbacks that are due; those may spawn
+  }
+  close_inbox();
+  detail::this_hub = nullptr;
+  detail::unregister_hub(*this);
+  detail::ignore_stack_overflow();
+
+  for (auto& pool : carriers_) pool.reset();
+  loop_as_.unmake(loop_stack_.top, loop_stack_.size);
+  loop_stacks_->release(loop_stack_);
+  detail::give_back_stack_pool(detail::loop_stack_class, std::move(loop_stacks_));
+  reactor_.reset();
+
+  state& own = *thread_fiber_;
+  own.where = phase::finished;
+  detail::settle(own, outcome_kind::value);
+  {
+    const std::lock_guard held(end_mutex_);
+    while (auto* freed = foreign_freed_) {
+      foreign_freed_ = freed->next;
+      blocks_.release(static_cast<state&>(*freed));
+    }
+    ended_ = true;
+    blocks_left_ = blocks_.used();
+  }
+  detail::release(own);  // the last block to go takes the hub along
+}
+
+/// Nothing is accepted any more; what came is delivered, and nobody is still inside `post`.
+void hub::close_inbox() noexcept {
+  for (detail::inbox_item* item = inbox_.close(); item;) {
+    detail::inbox_item* next = item->next_in_inbox;
+    item->deliver(*item);
+    item = next;
+  }
+  if (!ready_.empty()) yield();
+  while (posting_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+}
+
+void hub::free_block(state& block) noexcept {
+  if (detail::this_hub == this) {
+    blocks_.release(block);
+    return;
+  }
+  std::unique_lock held(end_mutex_);
+  if (!ended_) {
+    block.next = foreign_freed_;
+    foreign_freed_ = &block;
+    foreign_freed_some_.store(true, std::memory_order_relaxed);
+    return;
+  }
+  --blocks_left_;
+  destroy_if_unused(held);
+}
+
+void hub::collect_foreign_blocks() noexcept {
+  if (!foreign_freed_some_.load(std::memory_order_relaxed)) return;
+  detail::ready_item* freed;
+  {
+    const std::lock_guard held(end_mutex_);
+    foreign_freed_some_.store(false, std::memory_order_relaxed);
+    freed = std::exchange(foreign_freed_, nullptr);
+  }
+  while (freed) {
+    auto& block = static_cast<state&>(*freed);
+    freed = freed->next;
+    blocks_.release(block);
+  }
+}
+
+void hub::keep() noexcept {
+  const std::lock_guard held(end_mutex_);
+  ++keepers_;
+}
+
+void hub::drop() noexcept {
+  std::unique_lock held(end_mutex_);
+  --keepers_;
+  destroy_if_unused(held);
+}
+
+void hub::destroy_if_unused(std::unique_lock<std::mutex>& held) noexcept {
+  if (!ended_ || blocks_left_ != 0 || keepers_ != 0) return;
+  held.unlock();
+  delete this;
+}
+
+}  // namespace weft

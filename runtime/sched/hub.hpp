@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "runtime/core/clock.hpp"
+#include "runtime/core/context/context.hpp"
+#include "runtime/core/list.hpp"
+#include "runtime/core/reactor.hpp"
+#include "runtime/core/timer_wheel.hpp"
+#include "runtime/sched/biased_lock.hpp"
+#include "runtime/sched/block_pool.hpp"
+#include "runtime/sched/carrier.hpp"
+#include "runtime/sched/exception_state.hpp"
+#include "runtime/sched/inbox.hpp"
+#include "runtime/sched/ready_queue.hpp"
+#include "weft/detail/state.hpp"
+
+namespace weft {
+class hub;
+}
+
+namespace weft::detail {
+
+/// How a park ended.
+enum class wake : std::uint8_t {
+  woken,        // by whoever was waited for
+  timed_out,
+  interrupted,  // an exception is to be thrown here: see hub::throw_interrupt
+};
+
+/// Something a hub does at a time. `fire` runs on the hub's loop, out of the wheel.
+struct hub_timer : core::timer {
+  void (*fire)(hub&, hub_timer&) noexcept = nullptr;
+};
+
+/// A parked fiber's record, on its own stack.
+struct park_record : hub_timer {
+  state* fiber = nullptr;
+  const char* reason = "";        // a literal: "join", "sleep", "recv", ...
+  const state* waited_for = nullptr;  // a fiber, for reports
+  core::nanoseconds since = 0;    // the hub's clock, as of its last poll
+  wake result = wake::woken;
+  bool interruptible = true;
+};
+
+/// A queue item that is no fiber: `run` is called on the hub's loop and may not park.
+struct callback_item : ready_item {
+  callback_item() noexcept { where = phase::callback; }
+  void (*run)(callback_item&) noexcept = nullptr;
+};
+
+/// What few fibers have.
+struct fiber_extras {
+  std::string name;
+  std::exception_ptr interrupt;      // for throw_requested
+  hub_timer* start_timer = nullptr;  // of one that starts later
+  void* timeout_scopes = nullptr;    // innermost open scope
+};
+
+/// The calling thread's hub, or null. Read anew after every switch by calling it: the hub's
+/// thread may be a green one, which moves between kernel threads with its TLS.
+extern thread_local constinit hub* this_hub [[gnu::tls_model("initial-exec")]];
+
+}  // namespace weft::detail
+
+namespace weft {
+
+/// The scheduler of one thread. Everything here belongs to that thread unless it says otherwise.
+///
+/// `ready_` is one queue. What a fiber makes ready between two switches (spawned children, woken
+/// waiters) is a batch, which goes, in its order, to the front: children before older cousins,
+/// and a joiner next. Every so many batches one goes to the back, and every so many switches the
+/// loop polls, so that nobody starves. Whoever yields, and what the loop itself wakes (I/O,
+/// timers, other threads), goes to the back.
+class hub : public core::list_hook<> {
+ public:
+  hub();
+  hub(const hub&) = delete;
+  hub& operator=(const hub&) = delete;
+
+  /// The calling thread's hub, made if there is none.
+  static hub& here() {
+    if (detail::this_hub) [[likely]]
+      return *detail::this_hub;
+    return make_for_this_thread();
+  }
+
+  // Fibers -----------------------------------------------------------------
+
+  /// The fiber that runs; null inside a callback.
+  [[nodiscard]] detail::state* running() const noexcept { return running_; }
+  /// The same; throws std::logic_error inside a callback, which may not block.
+  detail::state& running_or_throw() const {
+    if (!running_) [[unlikely]]
+      refuse_in_callback();
+    return *running_;
+  }
+  /// Queues a fiber or callback that is in no queue.
+  void make_ready(detail::ready_item& item) noexcept {
+    (running_ ? fresh_ : ready_).push_back(item);
+  }
+
+  void yield();
+
+  /// Calls `f` as if from the loop: it may not park.
+  template <class F>
+  void as_callback(F&& f) noexcept {
+    detail::state* const fiber = std::exchange(running_, nullptr);
+    f();
+    running_ = fiber;
+  }
+
+  // Parking: the one way to wait ---------------------------------------------
+
+  /// Parks the running fiber until `unpark`, `deadline` or a request to throw in it. `reason`
+  /// is a literal. A request that may not be thrown here (while unwinding, inside a noexcept
+  /// function or destructor) stays pending and does not end the park. Does not throw but for
+  /// std::logic_error inside a callback.
+  ///
+  /// Whoever gets `timed_out` or `interrupted` must take itself out of what it waited on and
+  /// see whether it was woken at the same time: then the wake-up counts.
+  detail::wake park(core::nanoseconds deadline, const char* reason, const detail::state* waited_for = nullptr,
+                    bool interruptible = true);
+
+  /// Makes a parked fiber of this hub ready; no effect on one that is not parked any more.
+  void unpark(detail::state& fiber, detail::wake result = detail::wake::woken) noexcept {
+    if (fiber.where != detail::phase::parked) {
+      // Ready already for another reason, and not there yet to see it: a wake-up is not lost.
+      if (fiber.parked_at && result == detail::wake::woken) fiber.parked_at->result = result;
+      return;
+    }
+    detail::park_record& at = *fiber.parked_at;
+    at.result = result;
+    if (at.linked()) wheel_.cancel(at);
+    fiber.where = detail::phase::ready;
+    make_ready(fiber);
+  }
+
+  /// Start of a blocking call: throws what was requested, if it may be thrown here.
+  void switch_point() {
+    if (running_or_throw().has(detail::interrupt_requested)) [[unlikely]]
+      throw_pending_interrupt();
+  }
+  /// Throws what was requested: after `park` gave `interrupted`.
+  [[noreturn]] void throw_interrupt();
+  /// Asks the fiber, which is of this hub, to throw `error` (null: `cancelled`) at its current
+  /// or next switch point. False if it is done.
+  bool interrupt(detail::state& fiber, std::exception_ptr error) noexcept;
+
+  // Timers, descriptors, other threads ---------------------------------------
+
+  /// `timer.deadline` is set.
+  void insert(detail::hub_timer& timer) noexcept { wheel_.insert(timer); }
+  bool cancel(detail::hub_timer& timer) noexcept { return wheel_.cancel(timer); }
+  /// The clock as of the last poll.
+  [[nodiscard]] core::nanoseconds now() const noexcept { return now_; }
+
+  [[nodiscard]] core::reactor& reactor() noexcept { return *reactor_; }
+
+  /// Has `item` delivered on the hub's thread. Any thread. False if the hub has ended; then the
+  /// item still belongs to the caller.
+  bool post(detail::inbox_item& item) noexcept;  // the caller knows that the object is alive
+
+  /// Keeps this object (not its thread) alive. Any thread.
+  void keep() noexcept;
+  void drop() noexcept;
+
+  /// Guards of `external_work`: while there are any, waiting for ever is no deadlock. Any thread.
+  std::atomic<std::uint32_t> external_work{0};
+
+  // Blocks -----------------------------------------------------------------
+
+  /// A fiber's block, unstarted, in no queue: one count is the handle's, one the fiber's.
+  detail::state& allocate_fiber(const detail::state_type& type) {
+    detail::state& s = allocate_block(type);
+    s.where = detail::phase::unstarted;
+    s.local_refs = 2;
+    s.flags.store(first_flags_, std::memory_order_relaxed);
+    ++fibers_;
+    return s;
+  }
+  /// One that was never queued is to be destroyed.
+  void forget_fiber() noexcept { --fibers_; }
+  /// A promise's block: one count is the handle's.
+  detail::state& allocate_block(const detail::state_type& type) {
+    detail::state& s = *blocks_.allocate();
+    s.home = this;
+    s.type = &type;
+    s.local_refs = 1;
+    s.id = next_id_++;
+    s.spawner = running_ ? running_->id : 0;
+    return s;
+  }
+  [[nodiscard]] std::uint32_t default_class() const noexcept { return default_class_; }
+  /// Queues one whose time to start has come.
+  void start_now(detail::state& fiber) noexcept;
+  /// Gives back a block which has no handles. Any thread.
+  void free_block(detail::state& block) noexcept;
+  detail::biased_lock& state_lock() noexcept { return state_lock_; }
+
+  template <class F>
+  void for_each_fiber(F&& visit) {
+    blocks_.for_each([&](detail::state& s) {
+      using detail::phase;
+      if (s.where != phase::promise && s.where != phase::finished) visit(s);
+    });
+  }
+  [[nodiscard]] detail::state& thread_fiber() const noexcept { return *thread_fiber_; }
+  [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
+  /// Usable bytes of the fiber's stack; 0 if that is not known.
+  [[nodiscard]] std::size_t stack_size(const detail::state& fiber) const noexcept;
+  /// The pool of a stack size; throws std::bad_alloc.
+  detail::carrier_pool& carriers(std::uint32_t stack_class) {
+    auto& pool = carriers_[stack_class];
+    if (!pool) [[unlikely]]
+      pool = std::make_unique<detail::carrier_pool>(*this, stack_class);
+    return *pool;
+  }
+
+  /// Every fiber's entry.
+  static void run_carrier(core::transfer from);
+
+  /// Cancels every fiber, and waits until all are at their end. From the thread's own fiber.
+  void cancel_all_and_join(bool interruptible);
+
+  /// Ends the hub of the calling thread, whose own fiber calls.
+  void end() noexcept;
+  /// In a forked child: only the running fiber of the calling thread's hub lives on.
+  static void reset_after_fork() noexcept;
+
+ private:
+
+  static hub& make_for_this_thread();
+  ~hub() = default;
+  [[noreturn]] static void refuse_in_callback();
+
+  // switch.cpp
+  detail::ready_item& pick() noexcept;
+  void* context_of(detail::ready_item*& item) noexcept;
+  void switch_from(detail::state& self) noexcept;
+  void jump(void* to, void** save, detail::execution& from, detail::execution& target) noexcept;
+  detail::execution& execution_of(detail::ready_item& item) noexcept;
+  void run_fiber(detail::state& self) noexcept;
+  void finish(detail::state& self, detail::outcome_kind outcome) noexcept;
+  void resume_from_loop(detail::ready_item& item, void* context) noexcept;
+  void throw_pending_interrupt();
+  static std::exception_ptr take_interrupt(detail::state& fiber) noexcept;
+
+  // loop.cpp
+  static void run_loop(core::transfer from);
+  void start_loop();
+  void loop();
+  void poll_between_fibers() noexcept;
+  void fail_to_start(detail::state& fiber) noexcept;
+  void wait_for_events() noexcept;
+  void fire_timers() noexcept;
+  void drain_inbox() noexcept;
+  void collect_foreign_blocks() noexcept;
+  void trim_carriers() noexcept;
+  [[nodiscard]] bool can_be_woken() const noexcept;
+  void report_deadlock() noexcept;
+  std::string describe_deadlock();
+  void close_inbox() noexcept;
+  void destroy_if_unused(std::unique_lock<std::mutex>& held) noexcept;
+  void lose_other_fibers(bool mine) noexcept;
+
+  detail::state* running_ = nullptr;
+  detail::ready_queue fresh_;  // made ready by the running fiber since it was switched to
+  detail::ready_queue ready_;
+  int switches_left_ = 0;      // until the loop polls
+  int batches_left_ = 0;       // until one goes to the back
+  detail::exception_state* exceptions_;
+  int* errno_;
+  core::nanoseconds now_;
+  std::array<std::unique_ptr<detail::carrier_pool>, detail::stack_classes> carriers_;
+
+  detail::state* starting_ = nullptr;  // whose carrier is jumped to for the first time
+  detail::ready_item loop_;    // where the loop is suspended
+  std::unique_ptr<core::stack_pool> loop_stacks_;
+  core::stack loop_stack_;
+  detail::execution loop_as_;
+  detail::execution thread_as_;
+  detail::state* thread_fiber_ = nullptr;
+  std::size_t fibers_ = 0;     // not finished, the thread's own left out
+  std::uint64_t next_id_ = 0;
+  std::uint32_t number_ = 0;
+  std::uint16_t first_flags_ = 0;  // of a new fiber; cancelled at birth once the hub ends
+  std::uint32_t default_class_;
+  detail::state* joining_all_ = nullptr;  // who waits until `fibers_` is 0
+  core::nanoseconds last_descriptor_poll_ = 0;
+
+  core::timer_wheel wheel_;
+  std::optional<core::reactor> reactor_;
+  bool interrupt_prepared_ = false;
+  detail::block_pool blocks_;
+
+  // Others write here.
+  detail::biased_lock state_lock_;
+  alignas(64) detail::inbox inbox_;
+  std::atomic<bool> sleeping_{false};
+  std::atomic<std::uint32_t> posting_{0};  // threads inside `post`
+  std::atomic<bool> foreign_freed_some_{false};
+  std::mutex end_mutex_;
+  // Under end_mutex_:
+  detail::ready_item* foreign_freed_ = nullptr;  // blocks freed on other threads
+  std::size_t keepers_ = 0;
+  bool ended_ = false;
+  std::size_t blocks_left_ = 0;  // once ended
+};
+
+}  // namespace weft

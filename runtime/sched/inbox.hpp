@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <atomic>
+
+namespace weft::detail {
+
+/// A message to a hub: `deliver` is called once on the hub's thread. It must not block or throw.
+struct inbox_item {
+  inbox_item* next_in_inbox = nullptr;
+  void (*deliver)(inbox_item&) noexcept = nullptr;
+};
+
+/// Lock-free queue with many writers and one reader, which takes all at once.
+class inbox {
+ public:
+  enum class posted { first, more, refused };
+
+  /// `first`: the inbox was empty, so its reader may have to be woken. `refused`: it is closed.
+  posted post(inbox_item& item) noexcept {
+    inbox_item* head = head_.load(std::memory_order_relaxed);
+    do {
+      if (head == closed()) return posted::refused;
+      item.next_in_inbox = head;
+    } while (!head_.compare_exchange_weak(head, &item, std::memory_order_seq_cst,
+                                          std::memory_order_relaxed));
+    return head ? posted::more : posted::first;
+  }
+
+  [[nodiscard]] bool empty() const noexcept {
+    return head_.load(std::memory_order_seq_cst) == nullptr;
+  }
+
+  /// Takes what is in, oldest first.
+  inbox_item* take() noexcept {
+    if (head_.load(std::memory_order_relaxed) == nullptr) return nullptr;
+    return oldest_first(head_.exchange(nullptr, std::memory_order_acquire));
+  }
+  /// The same, and refuses all that comes later.
+  inbox_item* close() noexcept {
+    return oldest_first(head_.exchange(closed(), std::memory_order_acq_rel));
+  }
+  void reset_after_fork() noexcept { head_.store(nullptr, std::memory_order_relaxed); }
+
+ private:
+  static inbox_item* closed() noexcept {
+    static inbox_item mark;
+    return &mark;
+  }
+  static inbox_item* oldest_first(inbox_item* newest) noexcept {
+    inbox_item* oldest = nullptr;
+    while (newest) {
+      inbox_item* older = newest->next_in_inbox;
+      newest->next_in_inbox = oldest;
+      oldest = newest;
+      newest = older;
+    }
+    return oldest;
+  }
+
+  std::atomic<inbox_item*> head_{nullptr};
+};
+
+}  // namespace weft::detail

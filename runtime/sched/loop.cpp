@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <exception>
+
+#include "runtime/sched/deadlock.hpp"
+#include "runtime/sched/error_report.hpp"
+#include "runtime/sched/hub.hpp"
+#include "runtime/sched/state.hpp"
+
+// The hub's own context: polls, runs callbacks, waits when nobody is ready.
+
+namespace weft {
+
+using detail::phase;
+using detail::ready_item;
+using detail::state;
+
+namespace {
+// Switches after which the loop looks at clock, timers and inbox. It costs some 40 ns.
+constexpr int switches_between_polls = 64;
+// A look at the descriptors is a system call: not more often than this while others are ready.
+constexpr core::nanoseconds between_descriptor_polls = 50'000;
+// Where no eventfd could be had, other threads' messages are looked for this often.
+constexpr core::nanoseconds without_interrupt = 5'000'000;
+}  // namespace
+
+void hub::start_loop() {
+  loop_stacks_ = detail::take_stack_pool(detail::loop_stack_class);
+  loop_stack_ = loop_stacks_->acquire();
+  if (!loop_stack_.top) throw std::bad_alloc();
+  loop_.context = core::make_context(loop_stack_.top, loop_stack_.size, &hub::run_loop);
+  loop_as_.make(loop_stack_.top, loop_stack_.size);
+}
+
+void hub::run_loop(core::transfer t) {
+  *static_cast<void**>(t.data) = t.from;
+  hub& h = *detail::this_hub;
+  h.loop_as_.arrive();
+  h.running_ = nullptr;
+  h.loop();
+}
+
+void hub::loop() {
+  *exceptions_ = {};
+  while (true) {
+    if (ready_.empty())
+      wait_for_events();
+    else if (switches_left_ <= 0)
+      poll_between_fibers();
+    while (ready_item* item = ready_.pop_front()) {
+      if (item->where == phase::callback) {
+        auto& callback = static_cast<detail::callback_item&>(*item);
+        callback.run(callback);
+        if (--switches_left_ <= 0) break;
+        continue;
+      }
+      ready_item* target = item;
+      void* context = context_of(target);
+      if (target == &loop_) {  // no stack to be had: put back at the front
+        ready_.pop_front();
+        fail_to_start(static_cast<state&>(*item));
+        continue;
+      }
+      resume_from_loop(*item, context);
+      *exceptions_ = {};
+      break;
+    }
+  }
+}
+
+/// A fiber that finds no stack ends with std::bad_alloc.
+void hub::fail_to_start(state& fiber) noexcept {
+  fiber.type->drop_callable(fiber);
+  fiber.clear(detail::has_callable);
+  ::new (static_cast<void*>(fiber.storage))
+      std::exception_ptr(std::make_exception_ptr(std::bad_alloc()));
+  finish(fiber, detail::outcome_kind::error);
+}
+
+void hub::poll_between_fibers() noexcept {
+  switches_left_ = switches_between_polls;
+  drain_inbox();
+  now_ = core::monotonic_now();
+  if (reactor_->has_waiters() && now_ - last_descriptor_poll_ >= between_descriptor_polls) {
+    last_descriptor_poll_ = now_;
+    reactor_->poll(0);
+  }
+  fire_timers();
+  trim_carriers();
+}
+
+/// Nobody is ready: waits until somebody is.
+void hub::wait_for_events() noexcept {
+  switches_left_ = switches_between_polls;
+  trim_carriers();
+  collect_foreign_blocks();
+  while (true) {
+    core::nanoseconds until = wheel_.next_due();
+    if (until == core::never && !can_be_woken()) {
+      report_deadlock();
+      if (!ready_.empty()) return;
+    }
+    if (!interrupt_prepared_) {
+      interrupt_prepared_ = reactor_->prepare_interrupt() >= 0;
+      if (!interrupt_prepared_)
+        until = std::min(until, core::deadline_after(core::monotonic_now(), without_interrupt));
+    }
+    sleeping_.store(true, std::memory_order_seq_cst);
+    if (inbox_.empty()) reactor_->poll(until);
+    sleeping_.store(false, std::memory_order_relaxed);
+    now_ = core::monotonic_now();
+    last_descriptor_poll_ = now_;
+    drain_inbox();
+    fire_timers();
+    if (!ready_.empty()) return;
+  }
+}
+
+void hub::fire_timers() noexcept {
+  if (wheel_.empty() || wheel_.next_due() > now_) return;
+  core::list<core::timer, core::timer_tag> due;
+  wheel_.advance(now_, due);
+  while (!due.empty()) {
+    auto& timer = static_cast<detail::hub_timer&>(due.pop_front());
+    timer.fire(*this, timer);
+  }
+}
+
+void hub::drain_inbox() noexcept {
+  for (detail::inbox_item* item = inbox_.take(); item;) {
+    detail::inbox_item* next = item->next_in_inbox;  // delivered, it may be gone
+    item->deliver(*item);
+    item = next;
+  }
+}
+
+bool hub::post(detail::inbox_item& item) noexcept {
+  posting_.fetch_add(1, std::memory_order_acq_rel);
+  const auto posted = inbox_.post(item);
+  // The first of a batch wakes; the hub announces its sleep before it looks into the inbox.
+  if (posted == detail::inbox::posted::first && sleeping_.load(std::memory_order_seq_cst))
+    reactor_->interrupt();
+  posting_.fetch_sub(1, std::memory_order_release);
+  return posted != detail::inbox::posted::refused;
+}
+
+void hub::trim_carriers() noexcept {
+  for (auto& pool : carriers_)
+    if (pool) pool->trim();
+}
+
+bool hub::can_be_woken() const noexcept {
+  return reactor_->has_waiters() || external_work.load(std::memory_order_acquire) != 0 ||
+         !inbox_.empty() || detail::other_threads_exist();
+}
+
+}  // namespace weft

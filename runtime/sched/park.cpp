@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <stdexcept>
+
+#include "runtime/sched/deliverable.hpp"
+#include "runtime/sched/hub.hpp"
+#include "runtime/sched/state.hpp"
+#include "weft/error.hpp"
+
+// Parking, and what can be thrown into a parked fiber.
+
+namespace weft {
+
+using detail::phase;
+using detail::state;
+using detail::wake;
+
+void hub::refuse_in_callback() {
+  throw std::logic_error(
+      "weft: a callback may not block, yield or wait; spawn a fiber that does so");
+}
+
+wake hub::park(core::nanoseconds deadline, const char* reason, const state* waited_for,
+               bool interruptible) {
+  state& self = running_or_throw();
+  detail::park_record record;
+  record.fire = [](hub& h, detail::hub_timer& t) noexcept {
+    h.unpark(*static_cast<detail::park_record&>(t).fiber, wake::timed_out);
+  };
+  record.fiber = &self;
+  record.reason = reason;
+  record.waited_for = waited_for;
+  record.since = now_;
+  // What is pending already could not be thrown at the switch point before.
+  record.interruptible = interruptible && !self.has(detail::interrupt_requested);
+  record.deadline = deadline;
+  while (true) {
+    self.parked_at = &record;
+    self.where = phase::parked;
+    if (deadline != core::never) wheel_.insert(record);
+    switch_from(self);
+    self.parked_at = nullptr;
+    if (record.result != wake::interrupted || detail::may_throw_here()) return record.result;
+    record.interruptible = false;
+  }
+}
+
+std::exception_ptr hub::take_interrupt(state& fiber) noexcept {
+  std::exception_ptr error;
+  if (fiber.extras) error = std::exchange(fiber.extras->interrupt, nullptr);
+  if (fiber.has(detail::cancel_requested)) error = nullptr;  // a request to end is never lost
+  fiber.clear(detail::interrupt_requested);
+  return error;
+}
+
+void hub::throw_interrupt() {
+  if (auto error = take_interrupt(*running_)) std::rethrow_exception(std::move(error));
+  throw cancelled();
+}
+
+void hub::throw_pending_interrupt() {
+  if (detail::may_throw_here()) throw_interrupt();
+}
+
+bool hub::interrupt(state& fiber, std::exception_ptr error) noexcept {
+  if (fiber.done() || fiber.where == phase::finished) return false;
+  if (error) {
+    detail::extras_of(fiber).interrupt = std::move(error);
+    fiber.set(detail::throw_requested);
+  } else {
+    fiber.set(detail::cancel_requested);
+  }
+  if (fiber.where == phase::parked) {
+    if (fiber.parked_at->interruptible) unpark(fiber, wake::interrupted);
+  } else if (fiber.where == phase::later) {
+    start_now(fiber);
+  }
+  return true;
+}
+
+}  // namespace weft

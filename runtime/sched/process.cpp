@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "runtime/sched/process.hpp"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <unwind.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <vector>
+
+#include "runtime/core/list.hpp"
+#include "runtime/sched/hub.hpp"
+#include "runtime/sched/state.hpp"
+
+extern "C" int __cxa_thread_atexit(void (*)(void*), void*, void*) noexcept;
+extern "C" void* __dso_handle;
+
+namespace weft {
+
+using detail::outcome_kind;
+using detail::phase;
+using detail::state;
+
+namespace {
+
+std::mutex registry_mutex;
+core::list<hub> registry;
+std::atomic<std::uint32_t> hubs_made{0};
+
+/// Whether `exit` is among the callers. A returning main calls it too.
+bool called_from_exit() noexcept {
+  static void* const exit_function = dlsym(RTLD_DEFAULT, "exit");
+  bool found = false;
+  _Unwind_Backtrace(
+      [](_Unwind_Context* context, void* result) {
+        const auto start = _Unwind_GetRegionStart(context);
+        if (reinterpret_cast<void*>(start) != exit_function) return _URC_NO_REASON;
+        *static_cast<bool*>(result) = true;
+        return _URC_NORMAL_STOP;
+      },
+      &found);
+  return found;
+}
+
+/// A thread's end and the process's both run the destructors of thread_locals, among which this
+/// is; only the first ends the hub. It is one of those, and not a pthread key's, because keys'
+/// destructors run after all of them, and fibers that clean up may use thread_locals.
+void thread_ends(void* argument) {
+  hub* h = static_cast<hub*>(argument);
+  if (detail::this_hub != h || h->running() != &h->thread_fiber()) return;
+  if (called_from_exit()) return;
+  h->end();
+}
+
+void before_fork() { registry_mutex.lock(); }
+void after_fork_in_parent() { registry_mutex.unlock(); }
+void after_fork_in_child() {
+  ::new (static_cast<void*>(&registry_mutex)) std::mutex;
+  hub::reset_after_fork();
+}
+
+}  // namespace
+
+namespace detail {
+
+std::uint32_t next_hub_number() noexcept {
+  return hubs_made.fetch_add(1, std::memory_order_relaxed);
+}
+
+void register_hub(hub& h) {
+  static const int once = pthread_atfork(&before_fork, &after_fork_in_parent, &after_fork_in_child);
+  static_cast<void>(once);
+  {
+    const std::lock_guard held(registry_mutex);
+    registry.push_back(h);
+  }
+  __cxa_thread_atexit(&thread_ends, &h, &__dso_handle);
+}
+
+void unregister_hub(hub& h) noexcept {
+  const std::lock_guard held(registry_mutex);
+  h.unlink();
+}
+
+}  // namespace detail
+
+void hub::reset_after_fork() noexcept {
+  detail::reset_stack_pools_after_fork();
+  hub* mine = detail::this_hub;
+  registry.for_each([&](hub& h) {
+    h.lose_other_fibers(&h == mine);
+    if (&h != mine) h.unlink();
+  });
+}
+
+/// Threads and fibers that did not come along: whoever holds a handle finds them cancelled. What
+/// is on their stacks is lost, as it is with threads.
+void hub::lose_other_fibers(bool mine) noexcept {
+  state* survivor = !mine ? nullptr : running_ ? running_ : thread_fiber_;
+  state_lock_.reset_after_fork();
+  ::new (static_cast<void*>(&end_mutex_)) std::mutex;
+  foreign_freed_some_.store(foreign_freed_ != nullptr, std::memory_order_relaxed);
+  inbox_.reset_after_fork();
+  posting_.store(0, std::memory_order_relaxed);
+  sleeping_.store(false, std::memory_order_relaxed);
+  ready_.reset();
+  fresh_.reset();
+  now_ = core::monotonic_now();
+  wheel_.reset(now_);
+  reactor_->reset_after_fork();
+  interrupt_prepared_ = false;
+  joining_all_ = nullptr;
+  state* unheld = nullptr;
+  blocks_.for_each([&](state& s) {
+    s.waiters = nullptr;
+    if (s.where == phase::promise || s.where == phase::finished || &s == survivor) return;
+    if (s.where == phase::running && s.stack == nullptr && !s.has(detail::thread_fiber)) return;
+    s.where = phase::finished;
+    s.clear(detail::has_callable);
+    s.outcome.store(outcome_kind::cancelled, std::memory_order_relaxed);
+    if (mine && s.stack) carriers_[s.stack_class]->discard(*s.stack);
+    s.stack = nullptr;
+    if (mine && s.shared_refs.load(std::memory_order_relaxed) == 0 && --s.local_refs == 0) {
+      s.next = unheld;
+      unheld = &s;
+    }
+  });
+  if (!mine) {
+    ended_ = true;
+    blocks_left_ = blocks_.used();
+    return;
+  }
+  while (unheld) {
+    state& s = *unheld;
+    unheld = static_cast<state*>(s.next);
+    detail::destroy(s);
+  }
+  // The survivor takes the place of the thread's own fiber; the process ends when it does.
+  fibers_ = survivor->has(detail::thread_fiber) ? 0 : 1;
+  thread_fiber_ = survivor;
+}
+
+}  // namespace weft

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "weft/spawn.hpp"
+
+#include "runtime/sched/hub.hpp"
+#include "runtime/sched/state.hpp"
+
+namespace weft {
+
+using detail::phase;
+using detail::state;
+
+namespace detail {
+namespace {
+
+struct start_timer : hub_timer {
+  state* fiber = nullptr;
+};
+
+state& make_fiber(hub& h, const state_type& type, std::uint32_t stack_class) {
+  h.carriers(stack_class);  // so that no switch has to make the pool
+  state& s = h.allocate_fiber(type);
+  s.stack_class = stack_class;
+  return s;
+}
+
+}  // namespace
+
+state& new_fiber(const state_type& type, const spawn_options* options) {
+  hub& h = hub::here();
+  const std::uint32_t stack_class = options && options->stack_size
+                                        ? stack_class_for(options->stack_size)
+                                        : h.default_class();
+  state& s = make_fiber(h, type, stack_class);
+  if (options && !options->name.empty()) {
+    try {
+      extras_of(s).name = options->name;
+    } catch (...) {
+      discard_fiber(s);
+      throw;
+    }
+  }
+  return s;
+}
+
+state& new_queued_fiber(const state_type& type) {
+  hub& h = hub::here();
+  state& s = h.allocate_fiber(type);
+  s.stack_class = h.default_class();
+  h.make_ready(s);
+  return s;
+}
+
+void queue_fiber(state& s) noexcept { s.home->make_ready(s); }
+
+void start_fiber_at(state& s, std::int64_t when) {
+  auto timer = std::make_unique<start_timer>();
+  timer->fiber = &s;
+  timer->deadline = when;
+  timer->fire = [](hub& h, hub_timer& t) noexcept {
+    h.start_now(*static_cast<start_timer&>(t).fiber);
+  };
+  extras_of(s).start_timer = timer.get();
+  s.where = phase::later;
+  if (when != core::never) s.home->insert(*timer);
+  static_cast<void>(timer.release());
+}
+
+void discard_fiber(state& s) noexcept {
+  s.local_refs = 0;
+  s.home->forget_fiber();
+  destroy(s);
+}
+
+}  // namespace detail
+
+void hub::start_now(state& fiber) noexcept {
+  auto* timer = static_cast<detail::start_timer*>(std::exchange(fiber.extras->start_timer, nullptr));
+  if (timer->linked()) wheel_.cancel(*timer);
+  delete timer;
+  fiber.where = phase::unstarted;
+  make_ready(fiber);
+}
+
+}  // namespace weft

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "runtime/sched/state.hpp"
+
+#include <cstdint>
+
+#include "runtime/sched/error_report.hpp"
+
+namespace weft::detail {
+namespace {
+
+// States made on threads without a hub have no owner: mutexes shared by address.
+std::mutex homeless[64];
+
+std::mutex& mutex_of(state& s) noexcept {
+  return homeless[(reinterpret_cast<std::uintptr_t>(&s) >> 7) % 64];
+}
+
+}  // namespace
+
+state_guard::state_guard(state& s) noexcept : home_(s.home), owner_(home_ == this_hub) {
+  if (!home_) {
+    mutex_ = &mutex_of(s);
+    mutex_->lock();
+  } else if (owner_) {
+    home_->state_lock().lock_as_owner();
+  } else {
+    home_->state_lock().lock_as_other();
+  }
+}
+
+state_guard::~state_guard() {
+  if (mutex_)
+    mutex_->unlock();
+  else if (owner_)
+    home_->state_lock().unlock_as_owner();
+  else
+    home_->state_lock().unlock_as_other();
+}
+
+bool attach(state& s, completion& c) noexcept {
+  c.of = &s;
+  state_guard held(s);
+  if (s.done()) return false;
+  if (completion* first = s.waiters) {
+    c.next = first;
+    c.prev = first->prev;
+    first->prev->next = &c;
+    first->prev = &c;
+  } else {
+    s.waiters = c.next = c.prev = &c;
+  }
+  return true;
+}
+
+bool detach(completion& c) noexcept {
+  state& s = *c.of;
+  state_guard held(s);
+  if (!c.next) return false;
+  if (c.next == &c) {
+    s.waiters = nullptr;
+  } else {
+    c.prev->next = c.next;
+    c.next->prev = c.prev;
+    if (s.waiters == &c) s.waiters = c.next;
+  }
+  c.next = c.prev = nullptr;
+  return true;
+}
+
+completion* take_waiters_slowly(state& s) noexcept {
+  completion* first = std::exchange(s.waiters, nullptr);
+  first->prev->next = nullptr;
+  for (completion* c = first; c;) {  // the chain uses the inbox's link: none is in an inbox yet
+    completion* next = std::exchange(c->next, nullptr);
+    c->prev = nullptr;
+    c->next_in_inbox = next;
+    c = next;
+  }
+  return first;
+}
+
+void deliver_all(completion* chain, hub* here) noexcept {
+  while (chain) {
+    completion& c = *chain;
+    chain = static_cast<completion*>(c.next_in_inbox);
+    if (!c.home || c.home == here || !c.home->post(c)) c.deliver(c);
+  }
+}
+
+bool settle(state& s, outcome_kind outcome) noexcept {
+  completion* waiters;
+  {
+    state_guard held(s);
+    if (s.done()) return false;
+    s.outcome.store(outcome, std::memory_order_release);
+    waiters = take_waiters(s);
+  }
+  deliver_all(waiters, this_hub);
+  return true;
+}
+
+// Counting handles. The home thread counts in `local_refs`, everybody else in `shared_refs`,
+// which goes below zero when a handle made there is dropped elsewhere. When the local count
+// reaches zero, or somebody else's drop makes the shared one negative, the local count is merged
+// into the shared one, under the lock, and from then on everybody uses that. The right to merge
+// after a drop is a bit in the shared count itself: nobody but its owner may touch the block
+// after giving up a handle.
+
+namespace {
+constexpr std::int32_t one = 4;
+constexpr std::int32_t merged = 1;
+constexpr std::int32_t merging = 2;
+static_assert(first_homeless_handle == one + merged);
+
+std::int32_t count(std::int32_t shared) noexcept { return shared >> 2; }
+
+/// Under the lock; says whether no handle is left.
+bool merge(state& s, std::int32_t bits) noexcept {
+  const std::int32_t add = std::exchange(s.local_refs, 0) * one + bits;
+  return count(s.shared_refs.fetch_add(add, std::memory_order_acq_rel) + add) == 0;
+}
+
+/// From a thread that is not the home's; says whether no handle is left.
+bool release_shared(state& s) noexcept {
+  std::int32_t before = s.shared_refs.load(std::memory_order_relaxed);
+  std::int32_t after;
+  bool mine;
+  do {
+    after = before - one;
+    mine = count(after) < 0 && (after & (merged | merging)) == 0;
+    if (mine) after |= merging;
+  } while (!s.shared_refs.compare_exchange_weak(before, after, std::memory_order_acq_rel,
+                                                std::memory_order_relaxed));
+  if ((after & merged) != 0) return count(after) == 0;
+  if (!mine) return false;
+  state_guard held(s);
+  return merge(s, merged - merging);
+}
+
+bool release_local(state& s) noexcept {
+  state_guard held(s);
+  const std::int32_t shared = s.shared_refs.load(std::memory_order_relaxed);
+  if ((shared & merged) != 0)
+    return count(s.shared_refs.fetch_sub(one, std::memory_order_acq_rel) - one) == 0;
+  if (--s.local_refs != 0) return false;
+  if (shared == 0) return true;  // no other thread has a handle, so none can appear
+  if ((s.shared_refs.load(std::memory_order_acquire) & merging) != 0) return false;  // it will see
+  return merge(s, merged);
+}
+
+}  // namespace
+
+void retain(state& s) noexcept {
+  if (s.home && s.home == this_hub) {
+    state_guard held(s);
+    if ((s.shared_refs.load(std::memory_order_relaxed) & merged) == 0) {
+      ++s.local_refs;
+      return;
+    }
+  }
+  s.shared_refs.fetch_add(one, std::memory_order_relaxed);
+}
+
+void release(state& s) noexcept {
+  const bool last = s.home && s.home == this_hub ? release_local(s) : release_shared(s);
+  if (last) destroy(s);
+}
+
+void destroy(state& s) noexcept {
+  switch (s.outcome.load(std::memory_order_acquire)) {
+    case outcome_kind::value:
+      s.type->drop_result(s);
+      break;
+    case outcome_kind::error:
+      if (!s.has(outcome_seen)) report_error(describe(s).c_str(), s.error());
+      std::destroy_at(&s.error());
+      break;
+    case outcome_kind::pending:
+    case outcome_kind::cancelled:
+      break;
+  }
+  if (s.has(has_callable)) s.type->drop_callable(s);
+  delete s.extras;
+  if (s.home)
+    s.home->free_block(s);
+  else
+    delete &s;
+}
+
+fiber_extras& extras_of(state& s) {
+  if (!s.extras) s.extras = new fiber_extras;
+  return *s.extras;
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "runtime/sched/hub.hpp"
+#include "runtime/sched/state.hpp"
+#include "weft/error.hpp"
+
+// The hot path: what runs at every switch, start and end of a fiber.
+
+namespace weft {
+
+using detail::outcome_kind;
+using detail::phase;
+using detail::ready_item;
+using detail::state;
+
+namespace {
+// A batch of fresh fibers overtakes older ready ones; every so often one does not.
+constexpr int batches_between = 256;
+}  // namespace
+
+/// Takes the next to run out of the queue; the loop, if there is none or if it is to poll.
+inline ready_item& hub::pick() noexcept {
+  if (!fresh_.empty()) {
+    if (--batches_left_ > 0) [[likely]] {
+      ready_.splice_front(fresh_);
+    } else {
+      batches_left_ = batches_between;
+      ready_.splice_back(fresh_);
+    }
+  }
+  if (--switches_left_ > 0) [[likely]]
+    if (ready_item* item = ready_.pop_front()) [[likely]]
+      return *item;
+  return loop_;
+}
+
+/// Where to jump to run `item`, which becomes what is really jumped to: the loop for a callback,
+/// or when there is no memory for a stack.
+void* hub::context_of(ready_item*& item) noexcept {
+  if (item->context) [[likely]]
+    return item->context;
+  if (item->where == phase::unstarted) {
+    auto& fiber = static_cast<state&>(*item);
+    if (auto* carrier = carriers_[fiber.stack_class]->acquire()) [[likely]] {
+      carrier->assigned = &fiber;
+      fiber.stack = carrier;
+      starting_ = &fiber;
+      return carrier->context;
+    }
+  }
+  ready_.push_front(*item);
+  item = &loop_;
+  return loop_.context;
+}
+
+/// Whoever is arrived at finds `save` in the transfer and stores the context it came from.
+inline void hub::jump(void* to, void** save, [[maybe_unused]] detail::execution& from,
+                      [[maybe_unused]] detail::execution& target) noexcept {
+  from.leave_for(target);
+  const core::transfer t = core::jump(to, save);
+  *static_cast<void**>(t.data) = t.from;
+  from.arrive();
+}
+
+inline detail::execution& hub::execution_of(ready_item& item) noexcept {
+  if (&item == &loop_) return loop_as_;
+  if (&item == thread_fiber_ && !thread_fiber_->stack) return thread_as_;
+  return static_cast<state&>(item).stack->as;
+}
+
+/// Suspends the running fiber, which is queued or parked, and resumes the next. Out of line, so
+/// that no address of a thread-local is carried over the switch by the compiler.
+[[gnu::noinline]] void hub::switch_from(state& self) noexcept {
+  ready_item* next = &pick();
+  if (next != &self) {
+    void* to = context_of(next);
+    const detail::exception_state exceptions = *exceptions_;
+    const int error = *errno_;
+    jump(to, &self.context, execution_of(self), execution_of(*next));
+    *exceptions_ = exceptions;
+    *errno_ = error;
+    running_ = &self;
+  }
+  self.where = phase::running;
+}
+
+void hub::yield() {
+  state& self = running_or_throw();
+  if (self.has(detail::interrupt_requested)) [[unlikely]]
+    throw_pending_interrupt();
+  self.where = phase::ready;
+  ready_.push_back(self);
+  switch_from(self);
+  if (self.has(detail::interrupt_requested)) [[unlikely]]
+    throw_pending_interrupt();
+}
+
+/// Enters the loop's context for good or for a while; the loop's side of a switch.
+void hub::resume_from_loop(ready_item& item, void* context) noexcept {
+  jump(context, &loop_.context, loop_as_, execution_of(item));
+  running_ = nullptr;
+}
+
+/// Every carrier's context begins here and never ends: one fiber after another.
+void hub::run_carrier(core::transfer t) {
+  *static_cast<void**>(t.data) = t.from;
+  hub& h = *detail::this_hub;
+  detail::carrier& c = *h.starting_->stack;
+  c.as.arrive();
+  while (true) {
+    *h.exceptions_ = {};
+    state* self = c.assigned;
+    ready_item* next;
+    while (true) {
+      h.running_ = self;
+      self->where = phase::running;
+      h.run_fiber(*self);
+      next = &h.pick();
+      if (next->where != phase::unstarted || next->stack_class != c.stack_class) break;
+      self = static_cast<state*>(next);
+      self->stack = &c;
+    }
+    void* to = h.context_of(next);
+    h.carriers_[c.stack_class]->park(c);
+    h.jump(to, &c.context, c.as, h.execution_of(*next));
+  }
+}
+
+[[gnu::noinline]] void hub::run_fiber(state& self) noexcept {
+  auto outcome = outcome_kind::value;
+  std::exception_ptr error;
+  if (self.has(detail::interrupt_requested)) [[unlikely]] {  // asked to end before it began
+    error = take_interrupt(self);
+    outcome = error ? outcome_kind::error : outcome_kind::cancelled;
+  } else {
+    try {
+      self.type->run(self);
+    } catch (const cancelled&) {
+      outcome = outcome_kind::cancelled;
+    } catch (...) {
+      outcome = outcome_kind::error;
+      error = std::current_exception();
+    }
+  }
+  self.type->drop_callable(self);
+  self.clear(detail::has_callable);
+  if (outcome == outcome_kind::error) [[unlikely]]
+    ::new (static_cast<void*>(self.storage)) std::exception_ptr(std::move(error));
+  finish(self, outcome);
+}
+
+void hub::finish(state& self, outcome_kind outcome) noexcept {
+  self.where = phase::finished;
+  self.context = nullptr;
+  self.stack = nullptr;
+  if (--fibers_ == 0 && joining_all_) [[unlikely]]
+    unpark(*joining_all_);
+  state_lock_.lock_as_owner();
+  self.outcome.store(outcome, std::memory_order_release);
+  detail::completion* waiters = detail::take_waiters(self);
+  const bool shared = self.shared_refs.load(std::memory_order_relaxed) != 0;
+  const bool last = !shared && --self.local_refs == 0;
+  state_lock_.unlock_as_owner();
+  if (waiters) detail::deliver_all(waiters, this);
+  if (last)
+    detail::destroy(self);
+  else if (shared) [[unlikely]]
+    detail::release(self);
+}
+
+}  // namespace weft
