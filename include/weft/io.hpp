@@ -39,7 +39,8 @@
 ///       if (n < 0) return;  // ETIMEDOUT after 30 s of silence
 ///       weft::io::write(fd, buffer, n);
 ///     }
-namespace [[gnu::visibility("default")]] weft::io {
+namespace [[gnu::visibility("default")]] weft {
+namespace io {
 
 ssize_t read(int fd, void* buffer, std::size_t size, deadline until = {});
 ssize_t readv(int fd, const iovec* parts, int count, deadline until = {});
@@ -78,4 +79,5 @@ int close(int fd) noexcept;
 /// Looks anew at O_NONBLOCK and the time-outs of `fd` when a call of this hub would next wait.
 void refresh(int fd) noexcept;
 
-} // namespace weft::io
+} // namespace io
+} // namespace weft

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "runtime/io/operation.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <mutex>
+
+#include "runtime/io/number_epochs.hpp"
+#include "runtime/sched/hub.hpp"
+
+namespace weft::io {
+namespace {
+
+constexpr core::nanoseconds millisecond = 1'000'000;
+
+// In milliseconds, rounded up; 0: none.
+std::uint32_t socket_timeout(int fd, int option) noexcept {
+  timeval time{};
+  socklen_t size = sizeof time;
+  if (::getsockopt(fd, SOL_SOCKET, option, &time, &size) != 0) return 0;
+  const auto milliseconds = time.tv_sec * 1000 + (time.tv_usec + 999) / 1000;
+  return static_cast<std::uint32_t>(std::min<decltype(milliseconds)>(milliseconds, UINT32_MAX));
+}
+
+} // namespace
+
+ssize_t posix_result(ssize_t result) noexcept {
+  if (result >= 0) return result;
+  errno = static_cast<int>(-result);
+  return -1;
+}
+
+operation::operation(int fd, core::io_events direction, const deadline& until, const char* name)
+    : hub_(detail::this_hub), until_(until), name_(name), fd_(fd), direction_(direction) {
+  if (!hub_) return;
+  hub_->switch_point();
+  entry_ = hub_->reactor().entry(fd);
+}
+
+void operation::transferred_less() noexcept {
+  if (entry_) hub_->reactor().note_partial(fd_, direction_, ticket_);
+}
+
+void operation::look_up_settings() noexcept {
+  const int flags = ::fcntl(fd_, F_GETFL);
+  if (flags >= 0 && flags & O_NONBLOCK) take_note(non_blocking);
+  if (entry_) {
+    entry_->receive_timeout = socket_timeout(fd_, SO_RCVTIMEO);
+    entry_->send_timeout = socket_timeout(fd_, SO_SNDTIMEO);
+  } else {
+    own_timeout_ = socket_timeout(fd_, direction_ & core::io_out ? SO_SNDTIMEO : SO_RCVTIMEO);
+  }
+  take_note(settings_known);
+}
+
+bool operation::user_wants_no_waiting() noexcept {
+  if (!(notes() & settings_known)) look_up_settings();
+  return (notes() & non_blocking) != 0;
+}
+
+core::nanoseconds operation::limit() noexcept {
+  if (limit_known_) return limit_;
+  limit_known_ = true;
+  const std::uint32_t timeout = !entry_                     ? own_timeout_
+                                : direction_ & core::io_out ? entry_->send_timeout
+                                                            : entry_->receive_timeout;
+  if (until_.is_never() && timeout == 0) {
+    limit_ = core::never;
+    return limit_;
+  }
+  const core::nanoseconds now = core::monotonic_now();
+  limit_ = until_.at(now);
+  if (timeout != 0) {
+    const core::nanoseconds end = core::deadline_after(now, timeout * millisecond);
+    limit_is_the_sockets_ = end < limit_;
+    limit_ = std::min(limit_, end);
+  }
+  return limit_;
+}
+
+int operation::wait() {
+  if (user_wants_no_waiting()) return -EAGAIN;
+  const core::nanoseconds end = limit();
+  if (end == 0) return -ETIMEDOUT;
+  const int result = entry_ ? wait_on_hub() : wait_in_poll();
+  return result == -ETIMEDOUT && limit_is_the_sockets_ ? -EAGAIN : result;
+}
+
+int operation::wait_on_hub() {
+  hub& h = *hub_;
+  core::reactor& r = h.reactor();
+  if (entry_->registered && entry_->epoch != current_epoch(fd_)) {
+    r.forget(fd_, 0); // closed by another hub: all that is known is of another file
+    return 0;
+  }
+  r.clear(fd_, direction_, ticket_);
+  core::io_waiter waiter;
+  waiter.fd = fd_;
+  waiter.wanted = direction_;
+  waiter.owner = h.running();
+  if (const int failed = add_waiter(h, waiter); failed < 0) return failed;
+  const detail::wake woken = h.park(limit_, name_);
+  const bool came = !waiter.linked();
+  r.remove(waiter);
+  if (woken == detail::wake::interrupted) h.throw_interrupt();
+  if (!came) return -ETIMEDOUT;
+  return waiter.came == 0 ? -EBADF : 0; // closed under us
+}
+
+int operation::wait_in_poll() noexcept {
+  pollfd one{fd_, static_cast<short>(direction_), 0};
+  const core::nanoseconds end = limit_;
+  timespec span{};
+  if (end != core::never) {
+    const core::nanoseconds left = std::max<core::nanoseconds>(end - core::monotonic_now(), 0);
+    span = {.tv_sec = left / (1000 * millisecond), .tv_nsec = left % (1000 * millisecond)};
+  }
+  const int ready = ::ppoll(&one, 1, end == core::never ? nullptr : &span, nullptr);
+  if (ready < 0) return -errno;
+  return ready == 0 ? -ETIMEDOUT : 0;
+}
+
+int add_waiter(hub& h, core::io_waiter& w) {
+  core::reactor& r = h.reactor();
+  core::descriptor* d = r.entry(w.fd);
+  if (!d || d->registered) return r.add(w);
+  const std::lock_guard held(number_mutex(w.fd));
+  const std::uint32_t epoch = join_epoch(w.fd, h);
+  const int result = r.add(w);
+  if (result >= 0) d->epoch = epoch;
+  return result;
+}
+
+void refresh(int fd) noexcept {
+  if (!detail::this_hub) return;
+  if (core::descriptor* d = detail::this_hub->reactor().entry(fd))
+    d->notes &= static_cast<std::uint8_t>(~(settings_known | non_blocking));
+}
+
+} // namespace weft::io

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "runtime/core/clock.hpp"
+#include "runtime/core/reactor.hpp"
+#include "weft/deadline.hpp"
+
+namespace weft {
+class hub;
+}
+
+namespace weft::io {
+
+/// What was remembered of a descriptor, in core::descriptor::notes.
+enum note : std::uint8_t {
+  settings_known = 1, // the bits and time-outs below
+  non_blocking = 2,   // O_NONBLOCK is set
+  no_socket = 4,      // recv and send do not apply
+  poll_first = 8,     // nor does RWF_NOWAIT: FIFOs, terminals, signalfd, ...
+  always_ready = 16,  // nor does poll: a file of a file system without RWF_NOWAIT
+};
+
+/// One cooperative call on one descriptor: tries, and waits in between. On a thread without a hub
+/// it waits in poll(2).
+///
+/// Errors are negative errno values throughout; -EAGAIN of a try means that it would block.
+class operation {
+ public:
+  /// `name` is a literal. The start of a call: a switch point.
+  operation(int fd, core::io_events direction, const deadline& until, const char* name);
+  operation(const operation&) = delete;
+  operation& operator=(const operation&) = delete;
+
+  /// Neither hub nor deadline: the plain call does.
+  [[nodiscard]] bool plain() const noexcept { return !hub_ && until_.is_never(); }
+
+  /// Tries until the result is another than "would block", waiting in between. `attempt` never
+  /// blocks. -EPERM is also the result where there is nothing to wait for (a regular file).
+  template <class Attempt>
+  ssize_t run(Attempt attempt) {
+    while (true) {
+      if (worth_trying()) {
+        const ssize_t result = attempt();
+        if (result != -EAGAIN) [[likely]]
+          return result;
+      }
+      if (const int failed = wait()) return failed;
+    }
+  }
+
+  /// The last try transferred something, but less than it was asked to.
+  void transferred_less() noexcept;
+
+  [[nodiscard]] int fd() const noexcept { return fd_; }
+  [[nodiscard]] std::uint8_t notes() const noexcept { return entry_ ? entry_->notes : own_notes_; }
+  void take_note(note n) noexcept { (entry_ ? entry_->notes : own_notes_) |= n; }
+  /// Whether the user set O_NONBLOCK.
+  [[nodiscard]] bool user_wants_no_waiting() noexcept;
+  /// When the call has to end, by its deadline or by the socket's time-out, whichever is sooner
+  /// (as of the first time that this is called).
+  [[nodiscard]] core::nanoseconds limit() noexcept;
+
+ private:
+  [[nodiscard]] bool worth_trying() noexcept {
+    if (!entry_) return true;
+    ticket_ = entry_->changes;
+    return (direction_ & ~entry_->not_ready) != 0;
+  }
+  int wait();
+  int wait_on_hub();
+  int wait_in_poll() noexcept;
+  void look_up_settings() noexcept;
+
+  hub* hub_;
+  core::descriptor* entry_ = nullptr;
+  const deadline& until_;
+  const char* name_;
+  int fd_;
+  core::io_events direction_;
+  std::uint32_t ticket_ = 0;
+  std::uint8_t own_notes_ = 0;
+  bool limit_known_ = false;
+  bool limit_is_the_sockets_ = false;
+  std::uint32_t own_timeout_ = 0;
+  core::nanoseconds limit_ = 0;
+};
+
+/// Registers and queues a waiter whose operation found nothing; as reactor::add.
+int add_waiter(hub& h, core::io_waiter& w);
+
+/// Sets errno of a negative result.
+ssize_t posix_result(ssize_t result) noexcept;
+
+} // namespace weft::io
