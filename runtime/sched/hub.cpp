@@ -80,6 +80,7 @@ void hub::end() noexcept {
     if (ready_.empty() && inbox_.empty()) break;
     yield();  // callbacks that are due; those may spawn
   }
+  drop_timed_calls();
   close_inbox();
   detail::this_hub = nullptr;
   detail::unregister_hub(*this);

@@ -50,6 +50,8 @@ struct park_record : hub_timer {
   bool interruptible = true;
 };
 
+struct timed_call;
+
 /// A queue item that is no fiber: `run` is called on the hub's loop and may not park.
 struct callback_item : ready_item {
   callback_item() noexcept { where = phase::callback; }
@@ -168,6 +170,9 @@ class hub : public core::list_hook<> {
   /// item still belongs to the caller.
   bool post(detail::inbox_item& item) noexcept;  // the caller knows that the object is alive
 
+  /// Timed calls of this hub, so that its end can drop them.
+  core::list<detail::timed_call>& timed_calls() noexcept { return timed_calls_; }
+
   /// Keeps this object (not its thread) alive. Any thread.
   void keep() noexcept;
   void drop() noexcept;
@@ -204,6 +209,8 @@ class hub : public core::list_hook<> {
   /// Gives back a block which has no handles. Any thread.
   void free_block(detail::state& block) noexcept;
   detail::biased_lock& state_lock() noexcept { return state_lock_; }
+  /// Under the state lock.
+  std::uint64_t next_completion() noexcept { return ++finished_; }
 
   template <class F>
   void for_each_fiber(F&& visit) {
@@ -268,6 +275,7 @@ class hub : public core::list_hook<> {
   void report_deadlock() noexcept;
   std::string describe_deadlock();
   void close_inbox() noexcept;
+  void drop_timed_calls() noexcept;
   void destroy_if_unused(std::unique_lock<std::mutex>& held) noexcept;
   void lose_other_fibers(bool mine) noexcept;
 
@@ -299,10 +307,12 @@ class hub : public core::list_hook<> {
   core::timer_wheel wheel_;
   std::optional<core::reactor> reactor_;
   bool interrupt_prepared_ = false;
+  core::list<detail::timed_call> timed_calls_;
   detail::block_pool blocks_;
 
   // Others write here.
   detail::biased_lock state_lock_;
+  std::uint64_t finished_ = 0;  // under state_lock_: outcomes so far
   alignas(64) detail::inbox inbox_;
   std::atomic<bool> sleeping_{false};
   std::atomic<std::uint32_t> posting_{0};  // threads inside `post`

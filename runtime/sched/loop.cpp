@@ -21,6 +21,7 @@ constexpr int switches_between_polls = 64;
 constexpr core::nanoseconds between_descriptor_polls = 50'000;
 // Where no eventfd could be had, other threads' messages are looked for this often.
 constexpr core::nanoseconds without_interrupt = 5'000'000;
+constexpr core::nanoseconds between_deadlock_checks = 1'000'000'000;
 }  // namespace
 
 void hub::start_loop() {
@@ -95,9 +96,13 @@ void hub::wait_for_events() noexcept {
   collect_foreign_blocks();
   while (true) {
     core::nanoseconds until = wheel_.next_due();
-    if (until == core::never && !can_be_woken()) {
-      report_deadlock();
-      if (!ready_.empty()) return;
+    if (until == core::never && !reactor_->has_waiters()) {
+      if (!can_be_woken()) {
+        report_deadlock();
+        if (!ready_.empty()) return;
+      }
+      // The last other thread may end without having woken anybody.
+      until = core::deadline_after(core::monotonic_now(), between_deadlock_checks);
     }
     if (!interrupt_prepared_) {
       interrupt_prepared_ = reactor_->prepare_interrupt() >= 0;
@@ -149,8 +154,8 @@ void hub::trim_carriers() noexcept {
 }
 
 bool hub::can_be_woken() const noexcept {
-  return reactor_->has_waiters() || external_work.load(std::memory_order_acquire) != 0 ||
-         !inbox_.empty() || detail::other_threads_exist();
+  return external_work.load(std::memory_order_acquire) != 0 || !inbox_.empty() ||
+         detail::other_threads_exist();
 }
 
 }  // namespace weft

@@ -108,6 +108,7 @@ void hub::lose_other_fibers(bool mine) noexcept {
   sleeping_.store(false, std::memory_order_relaxed);
   ready_.reset();
   fresh_.reset();
+  timed_calls_.reset();
   now_ = core::monotonic_now();
   wheel_.reset(now_);
   reactor_->reset_after_fork();

@@ -92,6 +92,7 @@ bool settle(state& s, outcome_kind outcome) noexcept {
   {
     state_guard held(s);
     if (s.done()) return false;
+    s.finished_as = s.home ? s.home->next_completion() : 0;
     s.outcome.store(outcome, std::memory_order_release);
     waiters = take_waiters(s);
   }

@@ -150,11 +150,11 @@ void hub::run_carrier(core::transfer t) {
 
 void hub::finish(state& self, outcome_kind outcome) noexcept {
   self.where = phase::finished;
-  self.context = nullptr;
   self.stack = nullptr;
   if (--fibers_ == 0 && joining_all_) [[unlikely]]
     unpark(*joining_all_);
   state_lock_.lock_as_owner();
+  self.finished_as = ++finished_;
   self.outcome.store(outcome, std::memory_order_release);
   detail::completion* waiters = detail::take_waiters(self);
   const bool shared = self.shared_refs.load(std::memory_order_relaxed) != 0;

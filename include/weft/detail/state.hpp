@@ -71,7 +71,10 @@ struct ready_item {
   }
 
   ready_item* next = nullptr;
-  void* context = nullptr;  // of a suspended fiber; null: not to be jumped to
+  union {
+    void* context = nullptr;    // of a suspended fiber; null: not to be jumped to
+    std::uint64_t finished_as;  // once done: its place in its home's order of completion
+  };
   std::atomic<outcome_kind> outcome{outcome_kind::pending};
   phase where = phase::promise;
   std::atomic<std::uint16_t> flags{0};  // relaxed: its home's thread writes, or who sees it done

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+/// All of weft: green threads for C++, in the manner of gevent.
+///
+///     #include <weft/weft.hpp>
+///     using namespace std::chrono_literals;
+///
+///     int main() {
+///       auto a = weft::spawn([](int x) { return x; }, 2);
+///       auto b = weft::spawn([] { weft::sleep(1s); return 40; });
+///       weft::joinall(a, b);
+///       return a.get() + b.get() == 42 ? 0 : 1;
+///     }
+
+#include <weft/current.hpp>
+#include <weft/deadline.hpp>
+#include <weft/error.hpp>
+#include <weft/external_work.hpp>
+#include <weft/future.hpp>
+#include <weft/io.hpp>
+#include <weft/joinall.hpp>
+#include <weft/promise.hpp>
+#include <weft/run.hpp>
+#include <weft/sleep.hpp>
+#include <weft/spawn.hpp>
+#include <weft/task.hpp>
+#include <weft/timer.hpp>
