@@ -3,6 +3,8 @@
 
 #include <sys/syscall.h>
 
+#include "patch/sites/decoder.hpp"
+#include "patch/sites/entry_layout.h"
 #include "patch/sites/inbound.hpp"
 #include "patch/sites/raw_syscall.hpp"
 #include "patch/sites/scan.hpp"
@@ -29,6 +31,22 @@ int plain_number(const std::uint8_t* site) noexcept {
   int nr;
   __builtin_memcpy(&nr, site - sizeof nr, sizeof nr);
   return nr;
+}
+
+/// Whether the jump before `site` is one of ours, whose slot remembers where the call returns to.
+bool is_patched(const code_region& region, const std::uint8_t* site) noexcept {
+  constexpr int longest_layout = 64;
+  for (int n = 5; n <= longest_layout && site - n >= region.begin(); ++n) {
+    const auto* p = site - n;
+    instruction_flow i;
+    if (!region.is_boundary(p) || *p != 0xe9 || !decode_flow({p, region.end()}, i)) continue;
+    if (!i.target || (i.target >= region.begin() && i.target < region.end())) continue;
+    std::uintptr_t returns_to;
+    const auto slot = reinterpret_cast<std::uintptr_t>(i.target) & -std::uintptr_t{WEFT_SLOT_SIZE};
+    __builtin_memcpy(&returns_to, reinterpret_cast<const void*>(slot), sizeof returns_to);
+    if (returns_to == reinterpret_cast<std::uintptr_t>(site + 2)) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -120,7 +138,8 @@ void object_patcher::consider(const text_segment& text, const std::uint8_t* site
   // Between functions there may be data, after which decoding may go astray: a plain site is
   // recognised without it.
   const bool decoded = site < region.decoded_end() && !(in_gap && plain);
-  if (decoded && !region.is_boundary(site)) return;  // part of something else
+  if (decoded && (!region.is_boundary(site) || is_patched(region, site)))
+    return;  // part of something else, or of a layout of ours
 
   ++report_.found;
   const int nr = plain ? plain_number(site) : constant_number(region, site);
