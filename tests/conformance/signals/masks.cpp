@@ -3,8 +3,10 @@
 #include "tests/conformance/signals/signal_set.hpp"
 
 #include <atomic>
+#include <poll.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
@@ -120,6 +122,35 @@ void process_signal_goes_to_a_willing_thread() {
   sem_destroy(&end);
 }
 
+// Linux asks the first thread first, whoever runs; programs whose main loop ends by EINTR rely on
+// it.
+void process_signal_prefers_the_first_thread() {
+  handled.store(0);
+  const handling handler(SIGUSR1, note);
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      while (!stop.load())
+        sched_yield();
+    });
+  for (int i = 1; i <= 20; ++i) {
+    const pid_t child = fork();
+    if (child == 0) {
+      usleep(10'000);
+      kill(getppid(), SIGUSR1);
+      _exit(0);
+    }
+    expect_errno(poll(nullptr, 0, 10'000), EINTR, "poll of the first thread");
+    expect_equal(handled_by.load(), getpid(), "handled by the first thread");
+    expect_equal(handled.load(), i, "handled once");
+    waitpid(child, nullptr, 0);
+  }
+  stop.store(true);
+  for (std::thread& thread : threads)
+    thread.join();
+}
+
 void process_signal_waits_for_a_willing_thread() {
   handled.store(0);
   const handling handler(SIGUSR1, note);
@@ -160,6 +191,7 @@ const checks registered{
     {"pending_until_unblocked", pending_until_unblocked},
     {"pending_belongs_to_its_thread", pending_belongs_to_its_thread},
     {"process_signal_goes_to_a_willing_thread", process_signal_goes_to_a_willing_thread},
+    {"process_signal_prefers_the_first_thread", process_signal_prefers_the_first_thread},
     {"process_signal_waits_for_a_willing_thread", process_signal_waits_for_a_willing_thread},
     {"blocked_while_its_handler_runs", blocked_while_its_handler_runs},
 };
