@@ -26,6 +26,7 @@ private:
 };
 
 constinit inside_filter inside;
+constinit const std::uint8_t* jumps[1024] = {};
 
 std::size_t drop_entered_at(const std::uint8_t* target, std::span<text_edit> edits) noexcept {
   std::size_t dropped = 0;
@@ -52,13 +53,16 @@ std::size_t drop_entered_edits(const object_view& object, std::span<text_edit> e
   std::size_t dropped = 0;
   for (const auto& text : object.texts()) {
     const std::uint8_t* p = text.begin;
-    while ((p = find_long_branch(p, text.end)) < text.end) {
-      const std::uint8_t* next = p + (*p == 0x0f ? 6 : 5);
-      ++p;
-      if (next > text.end) continue;
-      std::int32_t distance;
-      __builtin_memcpy(&distance, next - sizeof distance, sizeof distance);
-      if (inside.may_contain(next + distance)) dropped += drop_entered_at(next + distance, edits);
+    while (p < text.end) {
+      std::size_t count;
+      p = collect_long_jumps(p, text.end, jumps, count);
+      for (const auto* jump : std::span(jumps, count)) {
+        const std::uint8_t* next = jump + (*jump == 0x0f ? 6 : 5);
+        if (next > text.end) continue;
+        std::int32_t distance;
+        __builtin_memcpy(&distance, next - sizeof distance, sizeof distance);
+        if (inside.may_contain(next + distance)) dropped += drop_entered_at(next + distance, edits);
+      }
     }
   }
   return dropped;
