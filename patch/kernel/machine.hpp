@@ -6,6 +6,7 @@
 #include "patch/kernel/futex.hpp"
 #include "patch/kernel/green.hpp"
 #include "patch/kernel/object_pool.hpp"
+#include "patch/kernel/ring.hpp"
 #include "patch/kernel/signals.hpp"
 #include "patch/kernel/stacks.hpp"
 #include "patch/kernel/statistics.hpp"
@@ -41,6 +42,7 @@ struct machine {
   futex_table futexes;
   signal_state signals;
   stack_store stacks;
+  patch::ring ring;
   core::list<child> children;
   statistics stats;
 };

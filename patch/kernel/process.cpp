@@ -62,6 +62,7 @@ void start_over_in_child(green& g) noexcept {
     c.unlink();
     pool.destroy(&c);
   }
+  m.ring.reset_after_fork();
   reset_scheduler_after_fork(g);
   m.stats = statistics{};
   m.stats.threads_peak = m.stats.threads_made = 1;
