@@ -27,7 +27,7 @@ bool is_rax(ZydisRegister reg) noexcept {
   return ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg) == ZYDIS_REGISTER_RAX;
 }
 
-}  // namespace
+} // namespace
 
 bool decode_flow(std::span<const std::uint8_t> code, instruction_flow& out) noexcept {
   ZydisDecodedInstruction i;
@@ -117,4 +117,4 @@ number_effect effect_on_number(std::span<const std::uint8_t> code) noexcept {
   return effect;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -46,7 +46,7 @@ constinit thread_local spawn_record records[nested_vforks] = {};
 
 struct child_plan {
   std::uint64_t flags;
-  std::uint64_t stack;  // 0: the parent's
+  std::uint64_t stack; // 0: the parent's
 };
 
 child_plan planned_child(const syscall_frame& frame) noexcept {
@@ -66,13 +66,14 @@ child_plan planned_child(const syscall_frame& frame) noexcept {
   }
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch
 
 extern "C" {
 
-[[gnu::visibility("hidden"), gnu::tls_model("initial-exec")]] constinit thread_local weft::patch::
-    spawn_record* weft_spawn_top = nullptr;
+[[gnu::visibility("hidden"),
+  gnu::tls_model(
+      "initial-exec")]] constinit thread_local weft::patch::spawn_record* weft_spawn_top = nullptr;
 
 /// Called by the stub before it makes a child: says how the return address gets across.
 [[gnu::visibility("hidden")]] std::uint64_t weft_prepare_spawn(weft::patch::syscall_frame* frame,

@@ -25,20 +25,20 @@ struct alignas(16) syscall_frame {
   std::uint64_t rax, rdi, rsi, rdx, r10, r8, r9;
   std::uint64_t rbx, rbp, r12, r13, r14, r15;
   std::uint64_t rflags;
-  std::uint64_t user_rsp;      ///< as the caller of the system call had it
-  std::uint64_t resume;        ///< the address after the `syscall` in its object (kernel: rcx)
-  std::uint64_t child_resume;  ///< where to continue with rsp == user_rsp
+  std::uint64_t user_rsp;     ///< as the caller of the system call had it
+  std::uint64_t resume;       ///< the address after the `syscall` in its object (kernel: rcx)
+  std::uint64_t child_resume; ///< where to continue with rsp == user_rsp
 };
 
 /// What the stub asks of a thread; the head of a green thread's control block.
 struct entry_state {
-  std::uint8_t passthrough = 0;  ///< nonzero: this thread's calls all go to the kernel
+  std::uint8_t passthrough = 0; ///< nonzero: this thread's calls all go to the kernel
 };
 
 /// The dispatcher's answers.
 enum class dispatch_result : int {
-  done = 0,    ///< frame->rax is the result
-  native = 1,  ///< the kernel shall do it, with the frame's registers
+  done = 0,   ///< frame->rax is the result
+  native = 1, ///< the kernel shall do it, with the frame's registers
   /// The kernel shall do it (clone, clone3, vfork, fork with the frame's registers), whatever
   /// stack and memory the child will have. A child that shares this memory continues in the
   /// program at once, without a word to us. The parent, and a child with memory of its own, get
@@ -46,7 +46,7 @@ enum class dispatch_result : int {
   spawn = 2,
 };
 
-}  // namespace weft::patch
+} // namespace weft::patch
 
 extern "C" {
 
@@ -59,8 +59,9 @@ extern "C" {
 
 /// This thread's state; null: its calls go to the kernel. Defined by the dispatcher's side.
 /// constinit, so that its users need no initialisation wrapper.
-[[gnu::visibility("hidden"), gnu::tls_model("initial-exec")]] extern constinit thread_local
-    weft::patch::entry_state* weft_self;
+[[gnu::visibility("hidden"),
+  gnu::tls_model(
+      "initial-exec")]] extern constinit thread_local weft::patch::entry_state* weft_self;
 
 /// The dispatcher; runs on the caller's stack, below its red zone.
 [[gnu::visibility("hidden")]] weft::patch::dispatch_result

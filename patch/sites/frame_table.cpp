@@ -11,13 +11,14 @@ constexpr std::uint8_t pcrel_sdata4 = 0x1b;
 constexpr std::uint8_t datarel_sdata4 = 0x3b;
 constexpr std::uint8_t udata4 = 0x03;
 
-template <class T> T load(const std::uint8_t* p) noexcept {
+template <class T>
+T load(const std::uint8_t* p) noexcept {
   T value;
   __builtin_memcpy(&value, p, sizeof value);
   return value;
 }
 
-}  // namespace
+} // namespace
 
 frame_table::frame_table(std::span<const std::uint8_t> header) noexcept {
   if (header.size() < 12 || header[0] != 1 || header[1] != pcrel_sdata4 || header[2] != udata4 ||
@@ -52,4 +53,4 @@ const std::uint8_t* frame_table::end_of(const entry& e) const noexcept {
   return begin + load<std::uint32_t>(frame + 12);
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

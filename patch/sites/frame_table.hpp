@@ -9,23 +9,23 @@ namespace weft::patch {
 /// Where functions begin and end, by the sorted table of .eh_frame_hdr: the one thing that tells
 /// instruction boundaries in a stripped object.
 class frame_table {
-public:
+ public:
   /// A table that the linker did not write in the usual form (sorted, 32-bit, relative to itself)
   /// counts as none.
   explicit frame_table(std::span<const std::uint8_t> header) noexcept;
 
   struct range {
-    const std::uint8_t* begin = nullptr;  // of the last function at or before the address
-    const std::uint8_t* end = nullptr;    // its end, which may lie before the address
-    const std::uint8_t* next = nullptr;   // begin of the function that follows; null: the last one
+    const std::uint8_t* begin = nullptr; // of the last function at or before the address
+    const std::uint8_t* end = nullptr;   // its end, which may lie before the address
+    const std::uint8_t* next = nullptr;  // begin of the function that follows; null: the last one
   };
 
   /// A range without begin: no function begins at or before `address`.
   [[nodiscard]] range find(const std::uint8_t* address) const noexcept;
 
-private:
+ private:
   struct entry {
-    std::int32_t function, frame;  // relative to the header
+    std::int32_t function, frame; // relative to the header
   };
   [[nodiscard]] const std::uint8_t* end_of(const entry&) const noexcept;
 
@@ -33,4 +33,4 @@ private:
   std::span<const entry> entries_;
 };
 
-}  // namespace weft::patch
+} // namespace weft::patch

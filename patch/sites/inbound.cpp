@@ -11,14 +11,14 @@ namespace {
 /// Which addresses may lie inside a layout, by their low 16 bits: one look-up tells nearly all
 /// branches from the one that matters.
 class inside_filter {
-public:
+ public:
   void clear() noexcept { __builtin_memset(bits_, 0, sizeof bits_); }
   void add(const std::uint8_t* p) noexcept { bits_[index(p) / 8] |= 1u << index(p) % 8; }
   [[nodiscard]] bool may_contain(const std::uint8_t* p) const noexcept {
     return bits_[index(p) / 8] >> index(p) % 8 & 1;
   }
 
-private:
+ private:
   static std::uint32_t index(const std::uint8_t* p) noexcept {
     return reinterpret_cast<std::uintptr_t>(p) & 0xffff;
   }
@@ -38,7 +38,7 @@ std::size_t drop_entered_at(const std::uint8_t* target, std::span<text_edit> edi
   return dropped;
 }
 
-}  // namespace
+} // namespace
 
 std::size_t drop_entered_edits(const object_view& object, std::span<text_edit> edits) noexcept {
   bool any = false;
@@ -46,7 +46,8 @@ std::size_t drop_entered_edits(const object_view& object, std::span<text_edit> e
   for (const auto& edit : edits) {
     if (!edit.destination || !edit.plan.has_inside()) continue;
     any = true;
-    for (const auto* p = edit.plan.begin + 1; p < edit.plan.end; ++p) inside.add(p);
+    for (const auto* p = edit.plan.begin + 1; p < edit.plan.end; ++p)
+      inside.add(p);
   }
   if (!any) return 0;
 
@@ -68,4 +69,4 @@ std::size_t drop_entered_edits(const object_view& object, std::span<text_edit> e
   return dropped;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -23,10 +23,10 @@ object_view describe_object(const char* name, std::uintptr_t base, const ElfW(Ph
                                           header.p_memsz};
     // What the file does not fill is zero, and holds no code.
     if (!(header.p_flags & PF_X) || object.text_count == object_view::max_segments) continue;
-    object.text[object.text_count++] = {
-        reinterpret_cast<std::uint8_t*>(begin), reinterpret_cast<std::uint8_t*>(begin + header.p_filesz),
-        PROT_EXEC | (header.p_flags & PF_R ? PROT_READ : 0) |
-            (header.p_flags & PF_W ? PROT_WRITE : 0)};
+    object.text[object.text_count++] = {reinterpret_cast<std::uint8_t*>(begin),
+                                        reinterpret_cast<std::uint8_t*>(begin + header.p_filesz),
+                                        PROT_EXEC | (header.p_flags & PF_R ? PROT_READ : 0) |
+                                            (header.p_flags & PF_W ? PROT_WRITE : 0)};
   }
   return object;
 }
@@ -50,4 +50,4 @@ object_view describe_object_at(const char* name, const void* elf_header) noexcep
   return describe_object(name, address - first, headers, header->e_phnum);
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

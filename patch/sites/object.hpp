@@ -13,7 +13,7 @@ namespace weft::patch {
 struct text_segment {
   std::uint8_t* begin;
   std::uint8_t* end;
-  int protection;  // PROT_*
+  int protection; // PROT_*
 
   [[nodiscard]] bool contains(const void* p) const noexcept { return p >= begin && p < end; }
 };
@@ -22,13 +22,13 @@ struct object_view {
   static constexpr int max_segments = 8;
 
   const char* name = "";
-  std::uintptr_t base = 0;  // load bias
+  std::uintptr_t base = 0; // load bias
   text_segment text[max_segments] = {};
   int text_count = 0;
-  std::span<const std::uint8_t> data[max_segments] = {};  // readable and without code
+  std::span<const std::uint8_t> data[max_segments] = {}; // readable and without code
   int data_count = 0;
-  std::uintptr_t low = 0, high = 0;  // of all its segments
-  std::span<const std::uint8_t> frame_header;  // .eh_frame_hdr; empty if it has none
+  std::uintptr_t low = 0, high = 0;           // of all its segments
+  std::span<const std::uint8_t> frame_header; // .eh_frame_hdr; empty if it has none
 
   [[nodiscard]] std::span<const text_segment> texts() const noexcept {
     return {text, static_cast<std::size_t>(text_count)};
@@ -54,4 +54,4 @@ struct object_view {
 /// segments must be in place. An object_view without text if it is no ELF of this machine.
 [[nodiscard]] object_view describe_object_at(const char* name, const void* elf_header) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -49,7 +49,7 @@ bool is_patched(const code_region& region, const std::uint8_t* site) noexcept {
   return false;
 }
 
-}  // namespace
+} // namespace
 
 object_patcher::object_patcher(const object_view& object, wants_fn wants, patch_mode mode,
                                site_report& report) noexcept
@@ -100,7 +100,8 @@ patch_status object_patcher::run_batch(const text_segment& text) noexcept {
   if (area_.seal() != 0) return patch_status::exec_denied;
   if (!area_.size()) return patch_status::ok;
   if (write_text(object_, edits, mode_) != 0) return patch_status::text_denied;
-  for (const auto& edit : edits) report_.patched += edit.destination != nullptr;
+  for (const auto& edit : edits)
+    report_.patched += edit.destination != nullptr;
   report_.trampoline_bytes += area_.size();
   return patch_status::ok;
 }
@@ -123,7 +124,8 @@ void object_patcher::consider_region(const text_segment& text,
   } else {
     work.region.decode(object_, text.begin, text.begin);
   }
-  for (const auto* site : sites) consider(text, site, site >= function.end);
+  for (const auto* site : sites)
+    consider(text, site, site >= function.end);
 }
 
 void object_patcher::consider(const text_segment& text, const std::uint8_t* site,
@@ -139,7 +141,7 @@ void object_patcher::consider(const text_segment& text, const std::uint8_t* site
   // recognised without it.
   const bool decoded = site < region.decoded_end() && !(in_gap && plain);
   if (decoded && (!region.is_boundary(site) || is_patched(region, site)))
-    return;  // part of something else, or of a layout of ours
+    return; // part of something else, or of a layout of ours
 
   ++report_.found;
   const int nr = plain ? plain_number(site) : constant_number(region, site);
@@ -172,4 +174,4 @@ void object_patcher::consider(const text_segment& text, const std::uint8_t* site
   work.edits[work.edit_count++] = {plan, destination};
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -10,13 +10,13 @@ namespace weft::patch {
 
 /// Takes one object from bytes to jumps, in batches of sites: its working memory is static.
 class object_patcher {
-public:
+ public:
   object_patcher(const object_view& object, wants_fn wants, patch_mode mode,
                  site_report& report) noexcept;
 
   [[nodiscard]] patch_status run() noexcept;
 
-private:
+ private:
   [[nodiscard]] patch_status run_batch(const text_segment& text) noexcept;
   void consider_region(const text_segment& text,
                        std::span<const std::uint8_t* const> sites) noexcept;
@@ -28,8 +28,8 @@ private:
   const patch_mode mode_;
   site_report& report_;
   const frame_table functions_;
-  const std::uint8_t* free_from_ = nullptr;  // end of the last layout
+  const std::uint8_t* free_from_ = nullptr; // end of the last layout
   trampoline_area area_;
 };
 
-}  // namespace weft::patch
+} // namespace weft::patch

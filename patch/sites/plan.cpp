@@ -7,7 +7,7 @@ namespace weft::patch {
 namespace {
 
 constexpr int jump_size = 5;
-constexpr int max_moved = 4;  // instructions on either side
+constexpr int max_moved = 4; // instructions on either side
 
 /// The movable neighbours of a site, nearest first, as the addresses where they begin (before) or
 /// end (after).
@@ -44,7 +44,26 @@ bool is_entered(const code_region& region, const std::uint8_t* begin,
   return false;
 }
 
-}  // namespace
+/// A thread's last call as glibc makes it: the jump behind the `syscall` leads back to make it
+/// again. Nobody waits in it or comes back from it, so its two bytes may go in any mode.
+bool plan_endless_loop(const code_region& region, const neighbours& n, const std::uint8_t* site,
+                       site_plan& out) noexcept {
+  const std::uint8_t* after = site + 2;
+  instruction i;
+  instruction_flow flow;
+  if (!region.is_boundary(after) || !decode({after, region.end()}, i) || !i.ends_flow ||
+      !decode_flow({after, region.end()}, flow))
+    return false;
+  for (int k = 1; k <= n.before_count; ++k)
+    if (flow.target == n.before[k] && after - n.before[k] >= jump_size &&
+        !is_entered(region, n.before[k], after)) {
+      out = {n.before[k], after, site};
+      return true;
+    }
+  return false;
+}
+
+} // namespace
 
 bool site_plan::has_inside() const noexcept {
   // A single instruction is as long as itself.
@@ -54,8 +73,8 @@ bool site_plan::has_inside() const noexcept {
 
 bool is_plain_site(const std::uint8_t* site, const std::uint8_t* text_begin) noexcept {
   constexpr std::uint8_t mov_eax = 0xb8;
-  // A number below 512, so that no accident in data looks like it; and behind a REX prefix it would be
-  // another register.
+  // A number below 512, so that no accident in data looks like it; and behind a REX prefix it would
+  // be another register.
   return site - text_begin >= 6 && (site[-6] & 0xf0) != 0x40 && site[-5] == mov_eax &&
          site[-3] <= 1 && site[-2] == 0 && site[-1] == 0;
 }
@@ -92,12 +111,13 @@ const char* plan_site(const code_region& region, const std::uint8_t* site,
                       const std::uint8_t* free_from, patch_mode mode, site_plan& out) noexcept {
   if (!region.complete()) return "its function cannot be decoded to the end";
   const neighbours n = movable_neighbours(region, site, free_from);
-  const char* reason = mode == patch_mode::late
-                           ? "no single instruction before it has room for a jump"
-                           : "its neighbours are too short or cannot be moved";
+  const char* reason =
+      mode == patch_mode::running   ? "no single instruction before it has room for a jump"
+      : mode == patch_mode::blocked ? "what comes before it is too short or cannot be moved"
+                                    : "its neighbours are too short or cannot be moved";
 
   // What keeps the `syscall` in place is best: it works late, and a restarted call restarts.
-  const int longest = mode == patch_mode::late ? 1 : n.before_count;
+  const int longest = mode == patch_mode::running ? 1 : n.before_count;
   for (int k = 1; k <= longest && k <= n.before_count; ++k) {
     if (site - n.before[k] < jump_size) continue;
     if (is_entered(region, n.before[k], site + 1)) {
@@ -111,7 +131,8 @@ const char* plan_site(const code_region& region, const std::uint8_t* site,
     out = {n.before[k], site, site};
     return nullptr;
   }
-  if (mode == patch_mode::late) return reason;
+  if (mode == patch_mode::blocked && plan_endless_loop(region, n, site, out)) return nullptr;
+  if (mode != patch_mode::early) return reason;
 
   for (int moved = 1; moved <= n.before_count + n.after_count; ++moved)
     for (int m = moved < n.after_count ? moved : n.after_count; m >= 0; --m) {
@@ -132,4 +153,4 @@ const char* plan_site(const code_region& region, const std::uint8_t* site,
   return reason;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

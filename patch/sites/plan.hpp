@@ -8,15 +8,20 @@
 
 namespace weft::patch {
 
-/// Which rewriting is safe at this moment.
+/// Which rewriting is safe at this moment. A thread that is blocked in a system call comes back to,
+/// or restarts at, the `syscall` itself: once there are other threads those two bytes stay.
 enum class patch_mode : std::uint8_t {
   /// No other thread runs, or can be blocked, in the code: at start, and in an object that
   /// ld.so has just mapped.
   early,
-  /// Other kernel threads may be anywhere in the code. One that is blocked in a system call comes
-  /// back to, or restarts at, the `syscall` itself, so those two bytes stay; and one that was
-  /// interrupted between two instructions continues there, so only a single instruction is replaced.
-  late,
+  /// Other kernel threads exist, and each is inside a system call or stopped outside the text that
+  /// is
+  /// patched: whole instructions before the `syscall` may be moved.
+  blocked,
+  /// Other kernel threads may be anywhere. One that was interrupted between two instructions
+  /// continues
+  /// there, so only single instructions are replaced.
+  running,
 };
 
 /// How one site is to be rewritten: the whole instructions in [begin, end), the `syscall`
@@ -25,7 +30,7 @@ enum class patch_mode : std::uint8_t {
 struct site_plan {
   const std::uint8_t* begin = nullptr;
   const std::uint8_t* end = nullptr;
-  const std::uint8_t* site = nullptr;  // the `syscall`
+  const std::uint8_t* site = nullptr; // the `syscall`
 
   [[nodiscard]] const std::uint8_t* after_site() const noexcept { return site + 2; }
   [[nodiscard]] const std::uint8_t* resume() const noexcept {
@@ -40,8 +45,8 @@ struct site_plan {
 /// jump into it, and its five bytes of `mov` are a jump's size.
 [[nodiscard]] bool is_plain_site(const std::uint8_t* site, const std::uint8_t* text_begin) noexcept;
 
-/// rt_sigreturn: the kernel finds the frame that it restores by the stack pointer, and unwinders know
-/// the code by its bytes. Its function's frame begins one byte early, so decoding it may fail.
+/// rt_sigreturn: the kernel finds the frame that it restores by the stack pointer, and unwinders
+/// know the code by its bytes. Its function's frame begins one byte early, so decoding it may fail.
 [[nodiscard]] bool is_sigreturn(const std::uint8_t* site, const std::uint8_t* text_begin) noexcept;
 [[nodiscard]] site_plan plan_plain_site(const std::uint8_t* site) noexcept;
 
@@ -54,4 +59,4 @@ struct site_plan {
                                     const std::uint8_t* free_from, patch_mode mode,
                                     site_plan& out) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -17,16 +17,17 @@ enum : std::uint8_t {
   known = 1,
   modrm = 2,
   imm8 = 4,
-  immz = 8,      // 32 bits; 16 with prefix 66
+  immz = 8, // 32 bits; 16 with prefix 66
   rel8 = 16,
   rel32 = 32,
-  special = 64,  // depends on more than the opcode
+  special = 64, // depends on more than the opcode
 };
 
 using opcode_map = std::array<std::uint8_t, 256>;
 
 constexpr void set(opcode_map& map, int first, int last, int what) {
-  for (int i = first; i <= last; ++i) map[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(known | what);
+  for (int i = first; i <= last; ++i)
+    map[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(known | what);
 }
 
 constexpr opcode_map one_byte_opcodes() {
@@ -47,7 +48,7 @@ constexpr opcode_map one_byte_opcodes() {
   set(m, 0x81, 0x81, modrm | immz);
   set(m, 0x83, 0x83, modrm | imm8);
   set(m, 0x84, 0x8b, modrm);
-  set(m, 0x8d, 0x8d, modrm | special);  // lea
+  set(m, 0x8d, 0x8d, modrm | special); // lea
   set(m, 0x90, 0x99, 0);
   set(m, 0x9c, 0x9f, 0);
   set(m, 0xa4, 0xa7, 0);
@@ -55,18 +56,18 @@ constexpr opcode_map one_byte_opcodes() {
   set(m, 0xa9, 0xa9, immz);
   set(m, 0xaa, 0xaf, 0);
   set(m, 0xb0, 0xb7, imm8);
-  set(m, 0xb8, 0xbf, immz | special);  // mov, with a 64-bit immediate under REX.W
+  set(m, 0xb8, 0xbf, immz | special); // mov, with a 64-bit immediate under REX.W
   set(m, 0xc0, 0xc1, modrm | imm8);
   set(m, 0xc3, 0xc3, 0);
-  set(m, 0xc6, 0xc6, modrm | imm8 | special);  // mov, xabort
-  set(m, 0xc7, 0xc7, modrm | immz | special);  // mov, xbegin
+  set(m, 0xc6, 0xc6, modrm | imm8 | special); // mov, xabort
+  set(m, 0xc7, 0xc7, modrm | immz | special); // mov, xbegin
   set(m, 0xc9, 0xc9, 0);
   set(m, 0xcc, 0xcc, 0);
   set(m, 0xd0, 0xd3, modrm);
   set(m, 0xe8, 0xe9, rel32);
   set(m, 0xeb, 0xeb, rel8);
-  set(m, 0xf6, 0xf7, modrm | special);  // test has an immediate
-  set(m, 0xff, 0xff, modrm | special);  // inc, dec, call, jmp, push
+  set(m, 0xf6, 0xf7, modrm | special); // test has an immediate
+  set(m, 0xff, 0xff, modrm | special); // inc, dec, call, jmp, push
   return m;
 }
 
@@ -76,7 +77,7 @@ constexpr opcode_map two_byte_opcodes() {
   set(m, 0x0b, 0x0b, 0);
   set(m, 0x10, 0x11, modrm);
   set(m, 0x18, 0x18, modrm);
-  set(m, 0x1e, 0x1e, modrm | special);  // nop, endbr64
+  set(m, 0x1e, 0x1e, modrm | special); // nop, endbr64
   set(m, 0x1f, 0x1f, modrm);
   set(m, 0x28, 0x29, modrm);
   set(m, 0x31, 0x31, 0);
@@ -106,8 +107,8 @@ constexpr opcode_map two_byte = two_byte_opcodes();
 constexpr int longest = 15;
 
 struct operand_size {
-  bool narrow = false;  // prefix 66
-  bool wide = false;    // REX.W
+  bool narrow = false; // prefix 66
+  bool wide = false;   // REX.W
 };
 
 /// The bytes of ModRM, SIB and displacement.
@@ -120,7 +121,8 @@ int address_length(const std::uint8_t* p) noexcept {
   return 1 + has_sib + displacement;
 }
 
-template <class T> std::int64_t load(const std::uint8_t* p) noexcept {
+template <class T>
+std::int64_t load(const std::uint8_t* p) noexcept {
   T value;
   __builtin_memcpy(&value, p, sizeof value);
   return value;
@@ -130,7 +132,7 @@ const std::uint8_t* absolute(std::int64_t address) noexcept {
   return reinterpret_cast<const std::uint8_t*>(address);
 }
 
-}  // namespace
+} // namespace
 
 bool quick_flow(std::span<const std::uint8_t> code, instruction_flow& out) noexcept {
   if (code.size() < longest) return false;
@@ -167,7 +169,7 @@ bool quick_flow(std::span<const std::uint8_t> code, instruction_flow& out) noexc
     if (two && opcode == 0x1e) {
       out.landing_pad = repeat && *p == 0xfa;
       if (repeat && !out.landing_pad) return false;
-    } else if (two) {  // bt, bts, btr, btc
+    } else if (two) { // bt, bts, btr, btc
       if (field < 4) return false;
     } else if (opcode == 0xf6 || opcode == 0xf7) {
       if (field < 2) what |= opcode == 0xf6 ? imm8 : immz;
@@ -181,7 +183,7 @@ bool quick_flow(std::span<const std::uint8_t> code, instruction_flow& out) noexc
     } else if (opcode == 0x8d) {
       if (*p >> 6 == 3) return false;
       if (rip_relative) out.loads = p + 5 + load<std::int32_t>(p + 1);
-    } else if (size.wide) {  // mov
+    } else if (size.wide) { // mov
       out.length = static_cast<std::uint8_t>(p + 8 - begin);
       return true;
     }
@@ -199,4 +201,4 @@ bool quick_flow(std::span<const std::uint8_t> code, instruction_flow& out) noexc
   return true;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -9,7 +9,8 @@ namespace weft::patch {
 
 namespace detail {
 
-template <class T> [[gnu::always_inline]] inline long syscall_argument(T value) noexcept {
+template <class T>
+[[gnu::always_inline]] inline long syscall_argument(T value) noexcept {
   if constexpr (std::is_pointer_v<T>)
     return reinterpret_cast<long>(value);
   else if constexpr (std::is_null_pointer_v<T>)
@@ -31,7 +32,7 @@ template <class T> [[gnu::always_inline]] inline long syscall_argument(T value) 
   return result;
 }
 
-}  // namespace detail
+} // namespace detail
 
 /// Performs system call `nr`. Arguments may be integers (extended by their own
 /// signedness), enums or pointers. Returns what the kernel returns: on failure -errno.
@@ -48,4 +49,4 @@ template <class A = int, class B = int, class C = int, class D = int, class E = 
   return static_cast<unsigned long>(result) >= static_cast<unsigned long>(-4095L);
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

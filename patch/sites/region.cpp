@@ -32,7 +32,8 @@ void code_region::decode(const object_view& object, const std::uint8_t* begin,
   complete_ = end_ == end && p == end_;
   if (!indirect) return;
   has_unknown_jump_ = load_count == max_loads;
-  for (const auto* table : std::span(loads, load_count)) mark_jump_table(object, table);
+  for (const auto* table : std::span(loads, load_count))
+    mark_jump_table(object, table);
 }
 
 /// A switch jumps by a table of 32-bit distances from the table itself, a computed goto by one of
@@ -63,4 +64,4 @@ const std::uint8_t* code_region::previous(const std::uint8_t* p) const noexcept 
   return nullptr;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -11,10 +11,11 @@ namespace weft::patch {
 /// A stretch of code, decoded from a known beginning, with its instruction boundaries and the
 /// places that its own branches go to.
 class code_region {
-public:
+ public:
   static constexpr std::size_t max_size = 1 << 18;
 
-  /// Decodes [begin, end) of the object. Stops early where there is no instruction, and at max_size.
+  /// Decodes [begin, end) of the object. Stops early where there is no instruction, and at
+  /// max_size.
   void decode(const object_view& object, const std::uint8_t* begin,
               const std::uint8_t* end) noexcept;
 
@@ -36,7 +37,7 @@ public:
   /// The instruction before the boundary `p`, null if there is none here.
   [[nodiscard]] const std::uint8_t* previous(const std::uint8_t* p) const noexcept;
 
-private:
+ private:
   enum : std::uint8_t { boundary = 1, target = 2 };
 
   void mark_target(const std::uint8_t* p) noexcept {
@@ -56,4 +57,4 @@ private:
   std::uint8_t marks_[max_size] = {};
 };
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -29,7 +29,7 @@ bool is_long_jump(const std::uint8_t* p) noexcept {
   return p[0] == 0xe9 || (p[0] == 0x0f && (p[1] & 0xf0) == 0x80);
 }
 
-}  // namespace
+} // namespace
 
 WEFT_WITH_VECTORS const std::uint8_t* find_syscall_bytes(const std::uint8_t* p,
                                                          const std::uint8_t* end) noexcept {
@@ -56,7 +56,8 @@ WEFT_WITH_VECTORS const std::uint8_t* collect_long_jumps(const std::uint8_t* p,
     // A third of the blocks has one: too many for a branch to be foretold.
     out[found] = p + __builtin_ctz(marks | 1u << block);
     found += marks != 0;
-    for (marks &= marks - 1; marks; marks &= marks - 1) out[found++] = p + __builtin_ctz(marks);
+    for (marks &= marks - 1; marks; marks &= marks - 1)
+      out[found++] = p + __builtin_ctz(marks);
   }
   for (; end - p >= 2; ++p) {
     if (out.size() == found) return p;
@@ -65,4 +66,4 @@ WEFT_WITH_VECTORS const std::uint8_t* collect_long_jumps(const std::uint8_t* p,
   return end;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

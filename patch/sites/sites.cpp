@@ -46,7 +46,8 @@ bool is_left_alone(const object_view& object) noexcept {
 
 int leading_number(const char*& p) noexcept {
   int value = 0;
-  for (; *p >= '0' && *p <= '9'; ++p) value = value * 10 + (*p - '0');
+  for (; *p >= '0' && *p <= '9'; ++p)
+    value = value * 10 + (*p - '0');
   return value;
 }
 
@@ -61,7 +62,7 @@ bool is_known_glibc() noexcept {
 
 bool has_shadow_stack() noexcept {
   std::uint64_t pointer = 0;
-  asm volatile("rdsspq %0" : "+r"(pointer));  // a no-op without CET
+  asm volatile("rdsspq %0" : "+r"(pointer)); // a no-op without CET
   return pointer != 0;
 }
 
@@ -71,7 +72,7 @@ patch_status run_with_vectors_kept(const object_view& object, wants_fn wants, pa
   return object_patcher(object, wants, mode, report).run();
 }
 
-}  // namespace
+} // namespace
 
 const char* describe(patch_status status) noexcept {
   switch (status) {
@@ -117,4 +118,4 @@ patch_status patch_object(const object_view& object, wants_fn wants, patch_mode 
   return run_with_vectors_kept(object, wants, mode, report);
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

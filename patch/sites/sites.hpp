@@ -21,11 +21,11 @@ namespace weft::patch {
 
 enum class patch_status : std::uint8_t {
   ok,
-  not_glibc,        // or older than 2.34, whose pthreads are another object
-  shadow_stack,     // CET is active: slots return to where nobody called from
-  text_denied,      // this process may not change code
-  exec_denied,      // this process may not make memory executable
-  no_room,          // no free address space near an object
+  not_glibc,    // or older than 2.34, whose pthreads are another object
+  shadow_stack, // CET is active: slots return to where nobody called from
+  text_denied,  // this process may not change code
+  exec_denied,  // this process may not make memory executable
+  no_room,      // no free address space near an object
   too_many_objects,
 };
 
@@ -38,23 +38,23 @@ using wants_fn = bool (*)(int nr);
 
 /// A site that was left alone though it was wanted, or may have been.
 struct refused_site {
-  const char* object = nullptr;  // lives as long as the object is loaded
-  std::uintptr_t address = 0;    // of the `syscall`, as the object's file counts
-  int nr = -1;                   // -1: not constant
+  const char* object = nullptr; // lives as long as the object is loaded
+  std::uintptr_t address = 0;   // of the `syscall`, as the object's file counts
+  int nr = -1;                  // -1: not constant
   const char* reason = nullptr;
 };
 
 /// Adds up over calls.
 struct site_report {
-  unsigned objects = 0;   // looked at
-  unsigned found = 0;     // `syscall` instructions
+  unsigned objects = 0; // looked at
+  unsigned found = 0;   // `syscall` instructions
   unsigned patched = 0;
-  unsigned unwanted = 0;  // by wants_fn, and rt_sigreturn, whose frame must be left alone
+  unsigned unwanted = 0; // by wants_fn, and rt_sigreturn, whose frame must be left alone
   unsigned refused = 0;
   std::size_t trampoline_bytes = 0;
 
   static constexpr unsigned max_listed = 64;
-  refused_site list[max_listed] = {};  // the first of the `refused`
+  refused_site list[max_listed] = {}; // the first of the `refused`
 
   void refuse(const refused_site& site) noexcept {
     if (refused < max_listed) list[refused] = site;
@@ -62,10 +62,10 @@ struct site_report {
   }
 };
 
-/// Patches every object that is loaded but the vDSO, this library and the decoder. To be called from a
-/// constructor or later, with `late` as soon as there are other kernel threads. On a status other
-/// than ok objects that were reached before remain patched; text_denied and exec_denied are noticed
-/// before the first.
+/// Patches every object that is loaded but the vDSO, this library and the decoder. To be called
+/// from a constructor or later, not with `early` once there are other kernel threads. On a status
+/// other than ok objects that were reached before remain patched; text_denied and exec_denied are
+/// noticed before the first.
 [[nodiscard]] patch_status patch_loaded_objects(wants_fn wants, patch_mode mode,
                                                 site_report& report) noexcept;
 
@@ -74,4 +74,4 @@ struct site_report {
 [[nodiscard]] patch_status patch_object(const object_view& object, wants_fn wants, patch_mode mode,
                                         site_report& report) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -45,13 +45,15 @@ void write_jumps(const text_segment& text, std::span<const text_edit> edits,
     at[0] = jump;
     __builtin_memcpy(at + 1, &distance, sizeof distance);
     // Nothing comes here; if it did, better to stop than to run half of what was.
-    for (std::ptrdiff_t i = jump_size; i < edit.plan.end - edit.plan.begin; ++i) at[i] = trap;
+    for (std::ptrdiff_t i = jump_size; i < edit.plan.end - edit.plan.begin; ++i)
+      at[i] = trap;
   }
 }
 
 [[noreturn]] void die(const char* message, std::size_t length) noexcept {
   raw_syscall(SYS_write, 2, message, length);
-  for (;;) raw_syscall(SYS_exit_group, 125);
+  for (;;)
+    raw_syscall(SYS_exit_group, 125);
 }
 
 long write_in_place(const text_segment& text, std::span<const text_edit> edits) noexcept {
@@ -68,8 +70,8 @@ long write_in_place(const text_segment& text, std::span<const text_edit> edits) 
 
 long replace(const text_segment& text, std::span<const text_edit> edits) noexcept {
   const auto pages = pages_of(text);
-  long result = raw_syscall(SYS_mmap, nullptr, pages.size, read_write, MAP_PRIVATE | MAP_ANONYMOUS,
-                            -1, 0);
+  long result =
+      raw_syscall(SYS_mmap, nullptr, pages.size, read_write, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (is_error(result)) return result;
   auto* copy = reinterpret_cast<std::uint8_t*>(result);
   __builtin_memcpy(copy, pages.begin, pages.size);
@@ -85,10 +87,11 @@ long replace(const text_segment& text, std::span<const text_edit> edits) noexcep
   return result;
 }
 
-}  // namespace
+} // namespace
 
 long may_rewrite_text() noexcept {
-  const text_segment spare{weft_spare_text_page, weft_spare_text_page + page, PROT_READ | PROT_EXEC};
+  const text_segment spare{weft_spare_text_page, weft_spare_text_page + page,
+                           PROT_READ | PROT_EXEC};
   long result = raw_syscall(SYS_mprotect, spare.begin, page, read_write);
   if (is_error(result)) return result;
   *static_cast<volatile std::uint8_t*>(spare.begin) = 0;
@@ -104,13 +107,14 @@ long write_text(const object_view& object, std::span<const text_edit> edits,
   long result = 0;
   for (const auto& text : object.texts()) {
     bool concerned = false;
-    for (const auto& edit : edits) concerned |= concerns(edit, text);
+    for (const auto& edit : edits)
+      concerned |= concerns(edit, text);
     if (!concerned) continue;
-    result = mode == patch_mode::late ? replace(text, edits) : write_in_place(text, edits);
+    result = mode == patch_mode::early ? write_in_place(text, edits) : replace(text, edits);
     if (is_error(result)) break;
   }
   raw_syscall(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &blocked, nullptr, sizeof blocked);
   return result;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -12,7 +12,7 @@ namespace weft::patch {
 /// One jump to be written into an object's text.
 struct text_edit {
   site_plan plan;
-  const std::uint8_t* destination = nullptr;  // null: dropped
+  const std::uint8_t* destination = nullptr; // null: dropped
 };
 
 /// 0 if this process may change its text at all, else -errno (SELinux's execmod,
@@ -20,13 +20,13 @@ struct text_edit {
 /// executable again would be the end.
 [[nodiscard]] long may_rewrite_text() noexcept;
 
-/// Writes the jumps. Nothing of the object runs in this thread meanwhile. 0 or -errno, and then nothing
-/// was changed.
+/// Writes the jumps. Nothing of the object runs in this thread meanwhile. 0 or -errno, and then
+/// nothing was changed.
 ///
 /// early: its text is writable and not executable for a moment, then as before.
-/// late: other threads go on executing it, so a changed copy of the text takes its place in one step
-/// (mremap); /proc/self/maps then shows no file behind it.
+/// Else: other threads go on executing it, so a changed copy of the text takes its place in one
+/// step (mremap); /proc/self/maps then shows no file behind it.
 [[nodiscard]] long write_text(const object_view& object, std::span<const text_edit> edits,
                               patch_mode mode) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

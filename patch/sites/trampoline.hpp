@@ -12,7 +12,7 @@ namespace weft::patch {
 /// The slots of one object's sites, within reach of a 32-bit displacement from all of it. Lives
 /// as long as the process: threads may be inside a slot at any time.
 class trampoline_area {
-public:
+ public:
   /// Maps room for `slots` of them near `object`, writable. False: no room in reach.
   [[nodiscard]] bool reserve(const object_view& object, std::size_t slots) noexcept;
 
@@ -20,16 +20,16 @@ public:
   /// instructions do not fit or cannot reach what they refer to.
   [[nodiscard]] const std::uint8_t* emit(const site_plan& plan) noexcept;
 
-  /// Makes what was written executable and no longer writable, and gives back the rest. 0 or -errno;
-  /// on failure nothing remains mapped.
+  /// Makes what was written executable and no longer writable, and gives back the rest. 0 or
+  /// -errno; on failure nothing remains mapped.
   [[nodiscard]] long seal() noexcept;
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-private:
+ private:
   std::uint8_t* base_ = nullptr;
   std::size_t size_ = 0;
   std::size_t used_ = 0;
 };
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -16,7 +16,8 @@ constexpr std::size_t page = 4096;
 constexpr std::uintptr_t reach = 0x7fff0000;
 constexpr std::uint8_t trap = 0xcc;
 
-template <std::size_t N> void put(std::uint8_t*& p, const std::uint8_t (&bytes)[N]) noexcept {
+template <std::size_t N>
+void put(std::uint8_t*& p, const std::uint8_t (&bytes)[N]) noexcept {
   __builtin_memcpy(p, bytes, N);
   p += N;
 }
@@ -55,11 +56,11 @@ std::uint8_t* map_at(std::uintptr_t address, std::size_t size) noexcept {
   if (is_error(result)) return nullptr;
   if (static_cast<std::uintptr_t>(result) == address)
     return reinterpret_cast<std::uint8_t*>(result);
-  raw_syscall(SYS_munmap, result, size);  // before Linux 4.17 the flag is no more than a hint
+  raw_syscall(SYS_munmap, result, size); // before Linux 4.17 the flag is no more than a hint
   return nullptr;
 }
 
-}  // namespace
+} // namespace
 
 bool trampoline_area::reserve(const object_view& object, std::size_t slots) noexcept {
   // One more in front holds the stub's address.
@@ -139,4 +140,4 @@ long trampoline_area::seal() noexcept {
   return 0;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -31,4 +31,4 @@ vector_state::~vector_state() {
     asm volatile("fxrstor64 %0" : : "m"(area_) : "memory");
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -17,13 +17,16 @@ using weft::patch::testing::virtual_scope;
 
 namespace {
 
-constexpr long magic(long nr) { return 1000 + nr; }
+constexpr long magic(long nr) {
+  return 1000 + nr;
+}
 
 site_report report;
 patch_status status;
 
 /// Why the site in `function` was refused; empty if it was not.
-template <class F> std::string refusal(F* function) {
+template <class F>
+std::string refusal(F* function) {
   const auto base = awkward_object().base;
   const auto begin = reinterpret_cast<std::uintptr_t>(function) - base;
   for (unsigned i = 0; i < report.refused; ++i)
@@ -39,7 +42,7 @@ struct native_answers {
 } native;
 
 class awkward : public ::testing::Test {
-protected:
+ protected:
   static void SetUpTestSuite() {
     status = patch_object(
         awkward_object(), [](int nr) { return nr != SYS_getgid; }, patch_mode::early, report);
@@ -51,7 +54,7 @@ TEST_F(awkward, is_patched_as_far_as_can_be) {
   EXPECT_EQ(report.objects, 1u);
   EXPECT_EQ(report.found, report.patched + report.unwanted + report.refused);
   EXPECT_EQ(report.refused, 4u);
-  EXPECT_EQ(report.unwanted, 2u);  // getgid, rt_sigreturn
+  EXPECT_EQ(report.unwanted, 2u); // getgid, rt_sigreturn
 }
 
 TEST_F(awkward, answers_as_before_while_nothing_is_virtual) {
@@ -155,4 +158,4 @@ TEST_F(awkward, frame_says_where_the_call_came_from) {
   EXPECT_EQ(dispatcher.last.r8, 5u);
 }
 
-}  // namespace
+} // namespace

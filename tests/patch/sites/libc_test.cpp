@@ -69,7 +69,7 @@ dispatch_result spawn_or_native(syscall_frame* frame) {
 }
 
 class libc : public ::testing::TestWithParam<mode> {
-protected:
+ protected:
   void SetUp() override {
     ASSERT_EQ(status, patch_status::ok) << describe(status);
     if (GetParam() == mode::dispatched)
@@ -90,7 +90,7 @@ protected:
     entry_state state;
   };
 
-private:
+ private:
   std::unique_ptr<virtual_scope> scope_;
 };
 
@@ -111,10 +111,12 @@ TEST_P(libc, files) {
   const auto path = folder + "/a";
   FILE* file = fopen(path.c_str(), "w+");
   ASSERT_NE(file, nullptr);
-  for (int i = 0; i < 10000; ++i) fprintf(file, "%d\n", i);
+  for (int i = 0; i < 10000; ++i)
+    fprintf(file, "%d\n", i);
   rewind(file);
   int last = -1, value;
-  while (fscanf(file, "%d", &value) == 1) last = value;
+  while (fscanf(file, "%d", &value) == 1)
+    last = value;
   EXPECT_EQ(last, 9999);
   fclose(file);
   struct stat info;
@@ -123,7 +125,8 @@ TEST_P(libc, files) {
   EXPECT_EQ(rename(path.c_str(), (folder + "/b").c_str()), 0);
   int entries = 0;
   DIR* dir = opendir(folder.c_str());
-  while (readdir(dir)) ++entries;
+  while (readdir(dir))
+    ++entries;
   closedir(dir);
   EXPECT_EQ(entries, 3);
   EXPECT_EQ(open(path.c_str(), O_RDONLY), -1);
@@ -164,7 +167,8 @@ TEST_P(libc, threads) {
       const std::lock_guard lock(mutex);
       ++done;
     });
-  for (auto& thread : all) thread.join();
+  for (auto& thread : all)
+    thread.join();
   EXPECT_EQ(turn, threads * rounds);
   EXPECT_EQ(done, threads);
 }
@@ -257,8 +261,8 @@ TEST_P(libc, vfork_and_exec) {
 TEST_P(libc, posix_spawn_and_shells) {
   const char* arguments[] = {"sh", "-c", "exit 11", nullptr};
   pid_t child;
-  ASSERT_EQ(posix_spawn(&child, "/bin/sh", nullptr, nullptr,
-                        const_cast<char* const*>(arguments), environ),
+  ASSERT_EQ(posix_spawn(&child, "/bin/sh", nullptr, nullptr, const_cast<char* const*>(arguments),
+                        environ),
             0);
   EXPECT_EQ(exit_status(child), 11);
   EXPECT_EQ(posix_spawn(&child, "/nonexistent", nullptr, nullptr,
@@ -321,7 +325,8 @@ TEST_P(libc, handler_on_its_own_stack_and_jump) {
   std::vector<char> memory(1 << 16);
   stack_t stack{memory.data(), 0, memory.size()}, old;
   ASSERT_EQ(sigaltstack(&stack, &old), 0);
-  struct sigaction action {}, previous;
+  struct sigaction action {
+  }, previous;
   action.sa_handler = [](int) { siglongjmp(back, 1); };
   action.sa_flags = SA_ONSTACK;
   sigaction(SIGSEGV, &action, &previous);
@@ -361,7 +366,8 @@ TEST_P(libc, sockets_and_polling) {
 TEST_P(libc, credentials_of_all_threads) {
   std::atomic<bool> stop = false;
   std::thread other([&] {
-    while (!stop) usleep(1000);
+    while (!stop)
+      usleep(1000);
   });
   EXPECT_EQ(setgid(getgid()), 0);
   EXPECT_EQ(setuid(getuid()), 0);
@@ -379,14 +385,16 @@ TEST_P(libc, timers_with_threads) {
   ASSERT_EQ(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
   const itimerspec soon{{0, 0}, {0, 2'000'000}};
   EXPECT_EQ(timer_settime(timer, 0, &soon, nullptr), 0);
-  for (int i = 0; i < 1000 && !fired; ++i) usleep(1000);
+  for (int i = 0; i < 1000 && !fired; ++i)
+    usleep(1000);
   EXPECT_EQ(fired, 1);
   timer_delete(timer);
 }
 
 TEST_P(libc, exceptions) {
   EXPECT_GT(getpid(), 0);
-  for (int i = 0; i < 100; ++i) EXPECT_THROW(throw std::runtime_error("x"), std::runtime_error);
+  for (int i = 0; i < 100; ++i)
+    EXPECT_THROW(throw std::runtime_error("x"), std::runtime_error);
 }
 
 INSTANTIATE_TEST_SUITE_P(all, libc, ::testing::Values(mode::fast, mode::dispatched),
@@ -409,7 +417,7 @@ TEST(sites, all_of_glibc) {
     EXPECT_EQ(report.refused, 0u);
   }
   EXPECT_GE(report.patched, 500u);
-  EXPECT_LT(patching_time, 1s);  // a sanity bound; the time itself is printed
+  EXPECT_LT(patching_time, 1s); // a sanity bound; the time itself is printed
 }
 
 TEST(sites, patched_again_has_nothing_to_do) {
@@ -421,7 +429,7 @@ TEST(sites, patched_again_has_nothing_to_do) {
   EXPECT_EQ(again.patched, 0u);
 }
 
-}  // namespace
+} // namespace
 
 int main(int argc, char** argv) {
   const auto start = std::chrono::steady_clock::now();

@@ -19,7 +19,8 @@ using bytes = std::vector<unsigned char>;
 
 bytes random_bytes(std::mt19937& random, std::size_t size) {
   bytes b(size);
-  for (auto& byte : b) byte = static_cast<unsigned char>(random() % 3);
+  for (auto& byte : b)
+    byte = static_cast<unsigned char>(random() % 3);
   return b;
 }
 
@@ -46,4 +47,4 @@ TEST(memory_functions, do_what_libc_does) {
   }
 }
 
-}  // namespace
+} // namespace

@@ -17,9 +17,9 @@ inline object_view awkward_object() noexcept {
 /// Patches libawkward, all numbers wanted, on the first call.
 inline bool patch_awkward() noexcept {
   static site_report report;
-  static const auto status =
-      patch_object(awkward_object(), [](int) { return true; }, patch_mode::early, report);
+  static const auto status = patch_object(
+      awkward_object(), [](int) { return true; }, patch_mode::early, report);
   return status == patch_status::ok;
 }
 
-}  // namespace weft::patch::testing
+} // namespace weft::patch::testing

@@ -29,7 +29,8 @@ struct alignas(64) aligned_registers : registers {};
 registers pattern(long nr, std::uint64_t flags) {
   aligned_registers r;
   auto* word = reinterpret_cast<std::uint64_t*>(static_cast<registers*>(&r));
-  for (std::size_t i = 0; i < sizeof(registers) / 8; ++i) word[i] = 0x0123456789abcdef * (i + 3);
+  for (std::size_t i = 0; i < sizeof(registers) / 8; ++i)
+    word[i] = 0x0123456789abcdef * (i + 3);
   r.rax = static_cast<std::uint64_t>(nr);
   r.rsp = 0;
   r.unused = 0;
@@ -47,7 +48,7 @@ registers expected(const registers& in, const registers& out) {
 enum class way { fast, passthrough, done, native, spawn };
 
 class registers_kept : public ::testing::TestWithParam<std::tuple<way, std::uint64_t>> {
-protected:
+ protected:
   void SetUp() override { ASSERT_TRUE(weft::patch::testing::patch_awkward()); }
 
   static registers call(way w, const registers& in) {
@@ -71,8 +72,8 @@ TEST_P(registers_kept, by_an_ordinary_call) {
   const auto out = call(w, in);
   EXPECT_EQ(out, expected(in, out));
   EXPECT_EQ(out.rflags & ~always_set, flags);
-  EXPECT_EQ(out.rax, w == way::done ? 1000ull + SYS_getppid
-                                    : static_cast<std::uint64_t>(getppid()));
+  EXPECT_EQ(out.rax,
+            w == way::done ? 1000ull + SYS_getppid : static_cast<std::uint64_t>(getppid()));
   const bool reached = w == way::done || w == way::native || w == way::spawn;
   EXPECT_EQ(dispatcher.dispatched > 0, reached);
 }
@@ -106,10 +107,9 @@ std::string name_of(const ::testing::TestParamInfo<std::tuple<way, std::uint64_t
          std::to_string(std::get<1>(info.param));
 }
 
-const auto all_flags =
-    ::testing::Values(0ul, carry, zero | parity, sign | adjust, overflow,
-                      carry | parity | adjust | zero | sign | overflow, direction,
-                      direction | overflow | carry, alignment);
+const auto all_flags = ::testing::Values(0ul, carry, zero | parity, sign | adjust, overflow,
+                                         carry | parity | adjust | zero | sign | overflow,
+                                         direction, direction | overflow | carry, alignment);
 
 INSTANTIATE_TEST_SUITE_P(all, registers_kept,
                          ::testing::Combine(::testing::Values(way::fast, way::passthrough,
@@ -152,7 +152,7 @@ INSTANTIATE_TEST_SUITE_P(all, vfork_ways,
                                             ::testing::Values(0, 1, 3)));
 
 class frame : public ::testing::Test {
-protected:
+ protected:
   void SetUp() override { ASSERT_TRUE(weft::patch::testing::patch_awkward()); }
 };
 
@@ -172,7 +172,7 @@ TEST_F(frame, can_be_changed_by_the_dispatcher) {
   wanted.rbx = 2;
   wanted.r15 = 3;
   wanted.rax = 4;
-  std::ranges::copy(out.xmm, wanted.xmm);  // the hook is ordinary code
+  std::ranges::copy(out.xmm, wanted.xmm); // the hook is ordinary code
   EXPECT_EQ(out, wanted);
 }
 
@@ -211,8 +211,8 @@ TEST_F(frame, can_be_resumed_elsewhere) {
     awkward_registers(&in, &out);
   }
   EXPECT_EQ(out.rax, 77u);
-  std::ranges::copy(in.xmm, out.xmm);  // the hook is ordinary code
+  std::ranges::copy(in.xmm, out.xmm); // the hook is ordinary code
   EXPECT_EQ(out, expected(in, out));
 }
 
-}  // namespace
+} // namespace

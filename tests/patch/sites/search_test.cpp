@@ -23,8 +23,8 @@ std::vector<object_view> loaded_objects() {
   std::vector<object_view> objects;
   dl_iterate_phdr(
       [](dl_phdr_info* info, std::size_t, void* p) {
-        static_cast<std::vector<object_view>*>(p)->push_back(describe_object(
-            info->dlpi_name, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum));
+        static_cast<std::vector<object_view>*>(p)->push_back(
+            describe_object(info->dlpi_name, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum));
         return 0;
       },
       &objects);
@@ -65,7 +65,8 @@ std::vector<std::uint8_t> dense_bytes(std::mt19937& random, std::size_t size) {
   static constexpr std::uint8_t choice[] = {0x0f, 0x05, 0x0e, 0x10, 0x04, 0x06, 0x8f, 0x85,
                                             0x80, 0xe9, 0xe8, 0xea, 0x00, 0xff, 0x7f, 0x90};
   std::vector<std::uint8_t> bytes(size);
-  for (auto& byte : bytes) byte = choice[random() % sizeof choice];
+  for (auto& byte : bytes)
+    byte = choice[random() % sizeof choice];
   return bytes;
 }
 
@@ -122,7 +123,7 @@ TEST(quick_flow, declines_what_it_does_not_know) {
   EXPECT_FALSE(quick_flow(evex, flow));
   EXPECT_TRUE(decode_flow(evex, flow));
   const std::uint8_t nop[4] = {0x90, 0x90, 0x90, 0x90};
-  EXPECT_FALSE(quick_flow(nop, flow));  // too near the end to read ahead
+  EXPECT_FALSE(quick_flow(nop, flow)); // too near the end to read ahead
   EXPECT_TRUE(decode_flow(nop, flow));
 }
 
@@ -132,21 +133,21 @@ TEST(decoder, tells_what_can_be_moved) {
     EXPECT_TRUE(decode(code, i));
     return i.movable;
   };
-  EXPECT_TRUE(movable({0x89, 0xd0}));                                      // mov %edx,%eax
-  EXPECT_TRUE(movable({0x8b, 0x05, 0, 0, 0, 0}));                          // mov x(%rip),%eax
-  EXPECT_TRUE(movable({0x64, 0x8b, 0x04, 0x25, 0, 0, 0, 0}));              // mov %fs:0,%eax
-  EXPECT_FALSE(movable({0xeb, 0x00}));                                     // jmp
-  EXPECT_FALSE(movable({0x74, 0x00}));                                     // je
-  EXPECT_FALSE(movable({0xe3, 0x00}));                                     // jrcxz
-  EXPECT_FALSE(movable({0xe2, 0x00}));                                     // loop
-  EXPECT_FALSE(movable({0xe8, 0, 0, 0, 0}));                               // call
-  EXPECT_FALSE(movable({0xff, 0xd0}));                                     // call *%rax
-  EXPECT_FALSE(movable({0xc7, 0xf8, 0, 0, 0, 0}));                         // xbegin
-  EXPECT_FALSE(movable({0xc3}));                                           // ret
-  EXPECT_FALSE(movable({0xcc}));                                           // int3
-  EXPECT_FALSE(movable({0x0f, 0x05}));                                     // syscall
-  EXPECT_FALSE(movable({0xf3, 0x0f, 0x1e, 0xfa}));                         // endbr64
-  EXPECT_FALSE(movable({0x67, 0x8b, 0x05, 0, 0, 0, 0}));                   // mov x(%eip),%eax
+  EXPECT_TRUE(movable({0x89, 0xd0}));                         // mov %edx,%eax
+  EXPECT_TRUE(movable({0x8b, 0x05, 0, 0, 0, 0}));             // mov x(%rip),%eax
+  EXPECT_TRUE(movable({0x64, 0x8b, 0x04, 0x25, 0, 0, 0, 0})); // mov %fs:0,%eax
+  EXPECT_FALSE(movable({0xeb, 0x00}));                        // jmp
+  EXPECT_FALSE(movable({0x74, 0x00}));                        // je
+  EXPECT_FALSE(movable({0xe3, 0x00}));                        // jrcxz
+  EXPECT_FALSE(movable({0xe2, 0x00}));                        // loop
+  EXPECT_FALSE(movable({0xe8, 0, 0, 0, 0}));                  // call
+  EXPECT_FALSE(movable({0xff, 0xd0}));                        // call *%rax
+  EXPECT_FALSE(movable({0xc7, 0xf8, 0, 0, 0, 0}));            // xbegin
+  EXPECT_FALSE(movable({0xc3}));                              // ret
+  EXPECT_FALSE(movable({0xcc}));                              // int3
+  EXPECT_FALSE(movable({0x0f, 0x05}));                        // syscall
+  EXPECT_FALSE(movable({0xf3, 0x0f, 0x1e, 0xfa}));            // endbr64
+  EXPECT_FALSE(movable({0x67, 0x8b, 0x05, 0, 0, 0, 0}));      // mov x(%eip),%eax
 }
 
 TEST(frame_table, knows_functions) {
@@ -196,4 +197,4 @@ TEST(object, describes_what_is_mapped) {
   EXPECT_EQ(describe_object_at("", no_elf).text_count, 0);
 }
 
-}  // namespace
+} // namespace

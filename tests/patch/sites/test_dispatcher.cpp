@@ -12,16 +12,18 @@ virtual_scope::virtual_scope(answer how, dispatch_result (*hook)(syscall_frame*)
   dispatcher.hook = hook;
   dispatcher.dispatched = 0;
   dispatcher.after_spawns = 0;
-  for (auto& entry : weft_virtual) entry = 1;
+  for (auto& entry : weft_virtual)
+    entry = 1;
   weft_self = &state;
 }
 
 virtual_scope::~virtual_scope() {
   weft_self = nullptr;
-  for (auto& entry : weft_virtual) entry = 0;
+  for (auto& entry : weft_virtual)
+    entry = 0;
 }
 
-}  // namespace weft::patch::testing
+} // namespace weft::patch::testing
 
 using namespace weft::patch;
 using namespace weft::patch::testing;

@@ -7,10 +7,10 @@
 namespace weft::patch::testing {
 
 enum class answer {
-  number,  // done: 1000 + the call's number
+  number, // done: 1000 + the call's number
   native,
   spawn,
-  hook,    // whatever `hook` says
+  hook, // whatever `hook` says
 };
 
 struct dispatcher_state {
@@ -26,7 +26,7 @@ extern dispatcher_state dispatcher;
 
 /// Makes every call virtual for this thread while it lives.
 class virtual_scope {
-public:
+ public:
   explicit virtual_scope(answer how, dispatch_result (*hook)(syscall_frame*) = nullptr) noexcept;
   ~virtual_scope();
   virtual_scope(const virtual_scope&) = delete;
@@ -35,4 +35,4 @@ public:
   entry_state state;
 };
 
-}  // namespace weft::patch::testing
+} // namespace weft::patch::testing

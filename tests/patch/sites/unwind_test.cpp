@@ -49,10 +49,13 @@ struct trace {
   }
 };
 
-template <class F> std::uintptr_t address(F* f) { return reinterpret_cast<std::uintptr_t>(f); }
+template <class F>
+std::uintptr_t address(F* f) {
+  return reinterpret_cast<std::uintptr_t>(f);
+}
 
 class unwind : public ::testing::Test {
-protected:
+ protected:
   void SetUp() override { ASSERT_TRUE(weft::patch::testing::patch_awkward()); }
 };
 
@@ -71,7 +74,8 @@ TEST_F(unwind, backtrace_from_the_dispatcher) {
   EXPECT_LT(seen.pc[caller - 1], address(weft_entry_end));
   // Behind it is this function, and all that called it.
   ASSERT_EQ(seen.count - caller - 1, outside.count - 1);
-  for (int i = 1; i < outside.count - 1; ++i) EXPECT_EQ(seen.pc[caller + 1 + i], outside.pc[1 + i]);
+  for (int i = 1; i < outside.count - 1; ++i)
+    EXPECT_EQ(seen.pc[caller + 1 + i], outside.pc[1 + i]);
 }
 
 TEST_F(unwind, exception_through_the_stub) {
@@ -115,7 +119,7 @@ TEST_F(unwind, thread_exit_through_the_stub) {
 
 // A breakpoint on each instruction of the stub in turn, while system calls are made in every way.
 
-struct shared_results {  // with forked children
+struct shared_results { // with forked children
   volatile int hits;
   volatile int failures;
 };
@@ -136,8 +140,8 @@ void on_breakpoint(int, siginfo_t*, void* context) {
   poke(breakpoint, replaced);
   const auto t = trace::here();
   const int stub = t.find(static_cast<std::uintptr_t>(pc), 1);
-  const bool right = stub > 0 && stub + 1 < t.count &&
-                     t.find(address(&awkward_plain), 4096, stub + 1) == stub + 1;
+  const bool right =
+      stub > 0 && stub + 1 < t.count && t.find(address(&awkward_plain), 4096, stub + 1) == stub + 1;
   results->hits = results->hits + 1;
   if (!right) {
     results->failures = results->failures + 1;
@@ -187,7 +191,8 @@ void call_with_rare_flags(long nr) {
 
 void make_every_kind_of_call() {
   awkward_plain();
-  for (const long nr : {SYS_getppid, SYS_fork, SYS_clone}) call_with_rare_flags(nr);
+  for (const long nr : {SYS_getppid, SYS_fork, SYS_clone})
+    call_with_rare_flags(nr);
   awkward_call(SYS_getppid);
   fork_child();
   awkward_vfork(0);
@@ -196,8 +201,7 @@ void make_every_kind_of_call() {
   clone3_with_stack();
   int how;
   while (waitpid(-1, &how, 0) > 0)
-    if (WIFSIGNALED(how) || WEXITSTATUS(how) != 7) 
-      results->failures = results->failures + 1;
+    if (WIFSIGNALED(how) || WEXITSTATUS(how) != 7) results->failures = results->failures + 1;
 }
 
 dispatch_result spawn_what_spawns(syscall_frame* frame) {
@@ -216,8 +220,8 @@ dispatch_result spawn_what_spawns(syscall_frame* frame) {
 }
 
 TEST_F(unwind, from_every_instruction_of_the_stub) {
-  results = static_cast<shared_results*>(mmap(nullptr, 4096, PROT_READ | PROT_WRITE,
-                                              MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  results = static_cast<shared_results*>(
+      mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   struct sigaction action {};
   action.sa_sigaction = on_breakpoint;
   action.sa_flags = SA_SIGINFO;
@@ -253,15 +257,18 @@ TEST_F(unwind, from_every_instruction_of_the_stub) {
       arm();
       const virtual_scope scope(testing_answer::hook, spawn_what_spawns);
       clone_with_stack(0);
-      while (waitpid(-1, nullptr, 0) > 0) {}
+      while (waitpid(-1, nullptr, 0) > 0) {
+      }
     }
     poke(breakpoint, replaced);
     reached += results->hits > before;
-    ASSERT_EQ(results->failures, 0) << "at the stub's byte " << breakpoint - address(weft_entry_begin);
+    ASSERT_EQ(results->failures, 0)
+        << "at the stub's byte " << breakpoint - address(weft_entry_begin);
   }
-  // Not reached are those that restore rare flags where a child has a stack of its own, or shares one.
+  // Not reached are those that restore rare flags where a child has a stack of its own, or shares
+  // one.
   EXPECT_GT(reached, instructions * 95 / 100) << "of " << instructions;
   signal(SIGTRAP, SIG_DFL);
 }
 
-}  // namespace
+} // namespace
