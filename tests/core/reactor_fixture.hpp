@@ -1,77 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "runtime/core/reactor.hpp"
+#include "tests/core/descriptors.hpp"
 
 namespace weft::core {
 
-/// A descriptor that is closed at the end, unless it was released.
-class owned_fd {
- public:
-  owned_fd() = default;
-  explicit owned_fd(int fd) : fd_(fd) {}
-  owned_fd(owned_fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  owned_fd& operator=(owned_fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~owned_fd() { close(); }
-  operator int() const { return fd_; }
-  void close() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-  }
-
- private:
-  int fd_ = -1;
-};
-
-struct fd_pair {
-  owned_fd first, second;
-};
-
-inline fd_pair make_pipe() {
-  int ends[2];
-  EXPECT_EQ(::pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
-  return {owned_fd{ends[0]}, owned_fd{ends[1]}};
-}
-
-inline fd_pair make_unix_pair(int type = SOCK_STREAM) {
-  int ends[2];
-  EXPECT_EQ(::socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-  return {owned_fd{ends[0]}, owned_fd{ends[1]}};
-}
-
-/// Two connected TCP sockets over the loopback, non-blocking.
-inline fd_pair make_tcp_pair() {
-  owned_fd listener{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  EXPECT_EQ(::bind(listener, generic, size), 0);
-  EXPECT_EQ(::listen(listener, 1), 0);
-  EXPECT_EQ(::getsockname(listener, generic, &size), 0);
-  owned_fd client{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  EXPECT_EQ(::connect(client, generic, size), 0);
-  owned_fd server{::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
-  EXPECT_GE(server, 0);
-  ::fcntl(client, F_SETFL, ::fcntl(client, F_GETFL) | O_NONBLOCK);
-  return {std::move(client), std::move(server)};
-}
+using namespace test;
 
 class reactor_fixture : public testing::Test {
  protected:

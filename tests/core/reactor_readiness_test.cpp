@@ -162,7 +162,7 @@ TEST_F(reactor_readiness, urgent_data_that_comes_between_harvest_and_read) {
 
 TEST_F(reactor_readiness, each_datagram_is_read) {
   for (int type : {SOCK_DGRAM, SOCK_SEQPACKET}) {
-    auto [a, b] = make_unix_pair(type);
+    auto [a, b] = make_unix_pair(type | SOCK_NONBLOCK);
     register_quiet(a);
     for (const char* each : {"one", "two", "three"})
       ASSERT_GT(::write(b, each, std::strlen(each)), 0);
