@@ -7,6 +7,8 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 
+#include "patch/kernel/object_pool.hpp"
+#include "patch/kernel/own_descriptors.hpp"
 #include "patch/sites/raw_syscall.hpp"
 #include "runtime/core/sparse_table.hpp"
 
@@ -30,6 +32,22 @@ core::sparse_table<fd_info>& table() noexcept {
 }
 
 constinit std::uint32_t changes = 1;
+
+constinit object_pool<kept_open> kept_ones;
+
+kept_open* keep_open(int fd) noexcept {
+  const long copy = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
+  if (is_error(copy)) return nullptr;
+  kept_open* kept = kept_ones.make();
+  if (!kept) {
+    raw_syscall(SYS_close, copy);
+    return nullptr;
+  }
+  kept->descriptor = move_out_of_sight(copy);
+  kept->users = 0;
+  just_made(kept->descriptor);
+  return kept;
+}
 
 fd_kind look_up_kind(int fd) noexcept {
   struct stat s;
@@ -102,8 +120,26 @@ core::nanoseconds send_timeout(int fd) noexcept {
 }
 
 void before_close(int fd) noexcept {
+  kept_open* kept = nullptr;
+  the_machine().reactor.for_each_waiter(fd, [&](core::io_waiter& w) {
+    green& waiting = *static_cast<green*>(w.owner);
+    if (waiting.reason != park_reason::io) return;
+    if (!kept) kept = keep_open(fd);
+    if (!kept) return;
+    ++kept->users;
+    waiting.kept = kept;
+  });
   the_machine().reactor.forget(fd, 0);
   if (fd_info* info = table().find(fd)) *info = fd_info{};
+}
+
+void release_kept(green& g) noexcept {
+  kept_open* kept = g.kept;
+  g.kept = nullptr;
+  if (--kept->users != 0) return;
+  before_close(kept->descriptor);
+  close_own(kept->descriptor);
+  kept_ones.destroy(kept);
 }
 
 void just_made(int fd) noexcept {

@@ -34,8 +34,11 @@ void options_changed() noexcept;
 [[nodiscard]] core::nanoseconds receive_timeout(int fd) noexcept;
 [[nodiscard]] core::nanoseconds send_timeout(int fd) noexcept;
 
-/// To be called before the number is closed or given to another open file.
+/// To be called before the number is closed or given to another open file. Calls that are
+/// under way on it go on with the open file under a number of weft's (green::kept).
 void before_close(int fd) noexcept;
+/// The end of a call that did.
+void release_kept(green& g) noexcept;
 /// The kernel has just made `fd`: whatever is known about the number is out of date.
 void just_made(int fd) noexcept;
 

@@ -118,6 +118,17 @@ long on_rt_tgsigqueueinfo(green& g, syscall_frame& f) noexcept {
   return send_to_thread(g, number(f.rsi), number(f.rdx), pointer<siginfo_t>(f.r10));
 }
 
+/// A timer for one thread: the kernel knows the worker's only. The intended thread waits for
+/// the signal or is found by its mask.
+long on_timer_create(green&, syscall_frame& f) noexcept {
+  const auto* event = pointer<sigevent>(f.rsi);
+  if (!event || event->sigev_notify != SIGEV_THREAD_ID) return pass_to_kernel;
+  sigevent changed = *event;
+  if (!find_thread(changed._sigev_un._tid)) return pass_to_kernel;
+  changed._sigev_un._tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
+  return raw_syscall(SYS_timer_create, f.rdi, &changed, f.rdx);
+}
+
 long on_sigaltstack(green& g, syscall_frame& f) noexcept {
   const stack_t before = g.alternate_stack;
   const auto* base = static_cast<const char*>(before.ss_sp);
@@ -157,6 +168,7 @@ constexpr call_entry entries[] = {
     {SYS_tkill, virtual_when::active, on_tkill},
     {SYS_tgkill, virtual_when::active, on_tgkill},
     {SYS_rt_tgsigqueueinfo, virtual_when::active, on_rt_tgsigqueueinfo},
+    {SYS_timer_create, virtual_when::active, on_timer_create},
     {SYS_sigaltstack, virtual_when::always, on_sigaltstack},
 };
 

@@ -17,7 +17,7 @@ namespace {
 /// The call itself with other flags, in whichever register they are.
 template <class... A>
 auto calling(long nr, A... arguments) noexcept {
-  return [=] { return raw_syscall(nr, arguments...); };
+  return [=](int fd) { return raw_syscall(nr, fd, arguments...); };
 }
 
 /// MSG_WAITALL on a stream: until all is there, or the end, an error or a signal comes.
@@ -26,7 +26,7 @@ long until_all(green& g, int fd, std::size_t wanted, Attempt&& attempt) noexcept
   std::size_t have = 0;
   for (;;) {
     const long n = until_done(g, fd, core::io_in, wanted - have, receive_timeout,
-                              [&] { return attempt(have); });
+                              [&](int now) { return attempt(now, have); });
     if (n <= 0) return have > 0 ? static_cast<long>(have) : n;
     have += static_cast<std::size_t>(n);
     if (have >= wanted || is_nonblocking(fd)) return static_cast<long>(have);
@@ -49,15 +49,15 @@ long on_recvfrom(green& g, syscall_frame& f) noexcept {
   if (waits_for_nothing(flags)) return pass_to_kernel;
   const int now = (flags & ~MSG_WAITALL) | MSG_DONTWAIT;
   if ((flags & MSG_WAITALL) && !(flags & MSG_PEEK) && f.rdx > 0 && is_stream(fd)) {
-    return until_all(g, fd, f.rdx, [&](std::size_t have) {
-      return raw_syscall(SYS_recvfrom, fd, f.rsi + have, f.rdx - have, now, f.r8, f.r9);
+    return until_all(g, fd, f.rdx, [&](int open, std::size_t have) {
+      return raw_syscall(SYS_recvfrom, open, f.rsi + have, f.rdx - have, now, f.r8, f.r9);
     });
   }
   // What a peek or an urgent byte leaves behind says nothing about the next read.
   const std::size_t whole = flags & (MSG_PEEK | MSG_OOB) ? 0 : f.rdx;
   return until_done(g, fd, flags & MSG_OOB ? core::io_priority : core::io_in, whole,
                     receive_timeout,
-                    calling(SYS_recvfrom, fd, f.rsi, f.rdx, now, f.r8, f.r9));
+                    calling(SYS_recvfrom, f.rsi, f.rdx, now, f.r8, f.r9));
 }
 
 /// SCM_RIGHTS: numbers that the kernel has just made.
@@ -91,10 +91,10 @@ long on_recvmsg(green& g, syscall_frame& f) noexcept {
     const vector_rest all{message.msg_iov, message.msg_iovlen};
     const std::size_t wanted = flags & (MSG_PEEK | MSG_OOB) ? 0 : all.bytes();
     result = until_done(g, fd, flags & MSG_OOB ? core::io_priority : core::io_in, wanted,
-                        receive_timeout, [&] {
+                        receive_timeout, [&](int open) {
                           message.msg_namelen = name_length;
                           message.msg_controllen = control_length;
-                          return raw_syscall(SYS_recvmsg, fd, f.rsi, now);
+                          return raw_syscall(SYS_recvmsg, open, f.rsi, now);
                         });
     // The rest of MSG_WAITALL; what comes with a control message ends it, as in the kernel.
     if ((flags & MSG_WAITALL) && !(flags & MSG_PEEK) && result > 0 && !message.msg_controllen &&
@@ -107,7 +107,7 @@ long on_recvmsg(green& g, syscall_frame& f) noexcept {
         part.msg_iov = window;
         part.msg_iovlen = static_cast<std::size_t>(rest.next(window));
         const long n = until_done(g, fd, core::io_in, rest.bytes(), receive_timeout,
-                                  calling(SYS_recvmsg, fd, &part, now));
+                                  calling(SYS_recvmsg, &part, now));
         if (n <= 0) break;
         result += n;
         rest.advance(static_cast<std::size_t>(n));
@@ -120,11 +120,12 @@ long on_recvmsg(green& g, syscall_frame& f) noexcept {
 
 /// A blocking send on a stream goes on until all is sent.
 template <class Attempt>
-long send_all(green& g, int fd, std::size_t wanted, Attempt&& attempt) noexcept {
+long send_all(green& g, int fd, std::size_t wanted, int flags, Attempt&& attempt) noexcept {
   std::size_t sent = 0;
+  if (flags & MSG_DONTWAIT) return writing(g, [&] { return attempt(fd, sent); });
   for (;;) {
     const long n = until_done(g, fd, core::io_out, wanted - sent, send_timeout,
-                              [&] { return attempt(sent); });
+                              [&](int now) { return writing(g, [&] { return attempt(now, sent); }); });
     if (n < 0) return sent > 0 ? static_cast<long>(sent) : n;
     sent += static_cast<std::size_t>(n);
     if (sent >= wanted || is_nonblocking(fd)) return static_cast<long>(sent);
@@ -134,9 +135,8 @@ long send_all(green& g, int fd, std::size_t wanted, Attempt&& attempt) noexcept 
 long on_sendto(green& g, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
   const int flags = number(f.r10);
-  if (flags & MSG_DONTWAIT) return pass_to_kernel;
-  return send_all(g, fd, f.rdx, [&](std::size_t sent) {
-    return raw_syscall(SYS_sendto, fd, f.rsi + sent, f.rdx - sent, flags | MSG_DONTWAIT, f.r8,
+  return send_all(g, fd, f.rdx, flags, [&](int open, std::size_t sent) {
+    return raw_syscall(SYS_sendto, open, f.rsi + sent, f.rdx - sent, flags | MSG_DONTWAIT, f.r8,
                        f.r9);
   });
 }
@@ -144,11 +144,11 @@ long on_sendto(green& g, syscall_frame& f) noexcept {
 long on_sendmsg(green& g, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
   const auto& message = *pointer<msghdr>(f.rsi);
-  const int flags = number(f.rdx) | MSG_DONTWAIT;
-  if (number(f.rdx) & MSG_DONTWAIT) return pass_to_kernel;
+  const int asked = number(f.rdx);
+  const int flags = asked | MSG_DONTWAIT;
   vector_rest rest{message.msg_iov, message.msg_iovlen};
-  return send_all(g, fd, rest.bytes(), [&](std::size_t sent) -> long {
-    if (sent == 0) return raw_syscall(SYS_sendmsg, fd, &message, flags);
+  return send_all(g, fd, rest.bytes(), asked, [&](int open, std::size_t sent) -> long {
+    if (sent == 0) return raw_syscall(SYS_sendmsg, open, &message, flags);
     // Control messages went with the first part.
     vector_rest left{message.msg_iov, message.msg_iovlen};
     left.advance(sent);
@@ -156,7 +156,7 @@ long on_sendmsg(green& g, syscall_frame& f) noexcept {
     msghdr part{};
     part.msg_iov = window;
     part.msg_iovlen = static_cast<std::size_t>(left.next(window));
-    return raw_syscall(SYS_sendmsg, fd, &part, flags);
+    return raw_syscall(SYS_sendmsg, open, &part, flags);
   });
 }
 
@@ -182,7 +182,7 @@ long on_recvmmsg(green& g, syscall_frame& f) noexcept {
       n = raw_syscall(SYS_recvmmsg, fd, messages + have, count - have, now, nullptr);
     else
       n = until_done(g, fd, core::io_in, 0, receive_timeout,
-                     calling(SYS_recvmmsg, fd, messages + have, count - have, now, nullptr));
+                     calling(SYS_recvmmsg, messages + have, count - have, now, nullptr));
     if (n < 0) return have > 0 ? static_cast<long>(have) : n;
     for (long i = 0; i < n; ++i) note_received(messages[have + static_cast<unsigned>(i)].msg_hdr);
     have += static_cast<unsigned>(n);
@@ -193,7 +193,6 @@ long on_recvmmsg(green& g, syscall_frame& f) noexcept {
 }
 
 long on_sendmmsg(green& g, syscall_frame& f) noexcept {
-  if (number(f.r10) & MSG_DONTWAIT) return pass_to_kernel;
   auto* messages = pointer<mmsghdr>(f.rsi);
   const auto count = static_cast<unsigned>(f.rdx);
   unsigned sent = 0;
@@ -212,9 +211,9 @@ long on_sendmmsg(green& g, syscall_frame& f) noexcept {
 /// threads of one worker nothing comes between the answer and the call.
 long accept_on(green& g, const syscall_frame& f, int flags) noexcept {
   const int fd = number(f.rdi);
-  const long made = until_done(g, fd, core::io_in, 0, receive_timeout, [&]() -> long {
-    if (!is_nonblocking(fd) && !ready_now(fd, core::io_in)) return -EAGAIN;
-    return raw_syscall(SYS_accept4, fd, f.rsi, f.rdx, flags);
+  const long made = until_done(g, fd, core::io_in, 0, receive_timeout, [&](int open) -> long {
+    if (!is_nonblocking(open) && !ready_now(open, core::io_in)) return -EAGAIN;
+    return raw_syscall(SYS_accept4, open, f.rsi, f.rdx, flags);
   });
   if (made >= 0) just_made(static_cast<int>(made));
   return made;

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "patch/calls/descriptors.hpp"
+
 namespace weft::patch {
 namespace {
 
@@ -80,6 +82,7 @@ extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame
       g.call_restarted = true;
       continue;
     }
+    if (g.kept) release_kept(g);
     leave_weft(g);
     if (result == pass_to_kernel) return dispatch_result::native;
     if (result == spawn_in_kernel) return dispatch_result::spawn;

@@ -35,23 +35,24 @@ long try_read(int fd, const iovec* parts, int count) noexcept {
   }
 }
 
-long try_write(int fd, const iovec* parts, int count) noexcept {
+long try_write(green& g, int fd, const iovec* parts, int count) noexcept {
   switch (kind_of(fd)) {
     case fd_kind::socket: {
       msghdr message{};
       message.msg_iov = const_cast<iovec*>(parts);
       message.msg_iovlen = static_cast<std::size_t>(count);
-      return raw_syscall(SYS_sendmsg, fd, &message, MSG_DONTWAIT);
+      return writing(g, [&] { return raw_syscall(SYS_sendmsg, fd, &message, MSG_DONTWAIT); });
     }
     case fd_kind::pipe: {
-      const long n = raw_syscall(SYS_pwritev2, fd, parts, count, -1L, 0, RWF_NOWAIT);
+      const long n = writing(
+          g, [&] { return raw_syscall(SYS_pwritev2, fd, parts, count, -1L, 0, RWF_NOWAIT); });
       if (n != -EOPNOTSUPP) return n;
       set_kind(fd, fd_kind::pollable);
       [[fallthrough]];
     }
     default:
       if (!ready_now(fd, core::io_out)) return -EAGAIN;
-      return raw_syscall(SYS_writev, fd, parts, count);
+      return writing(g, [&] { return raw_syscall(SYS_writev, fd, parts, count); });
   }
 }
 
@@ -63,7 +64,7 @@ bool is_kernels(int fd) noexcept {
 
 long read_parts(green& g, int fd, const iovec* parts, int count, std::size_t bytes) noexcept {
   return until_done(g, fd, core::io_in, bytes, receive_timeout,
-                    [&] { return try_read(fd, parts, count); });
+                    [&](int now) { return try_read(now, parts, count); });
 }
 
 /// A blocking write goes on until all is written, an error or a signal comes.
@@ -76,7 +77,7 @@ long write_all(green& g, int fd, const iovec* parts, std::size_t count) noexcept
     std::size_t bytes = 0;
     for (int i = 0; i < n; ++i) bytes += window[i].iov_len;
     const long result = until_done(g, fd, core::io_out, bytes, send_timeout,
-                                   [&] { return try_write(fd, window, n); });
+                                   [&](int now) { return try_write(g, now, window, n); });
     if (result < 0) return written > 0 ? written : result;
     written += result;
     rest.advance(static_cast<std::size_t>(result));
@@ -89,8 +90,8 @@ long on_read(green& g, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
   if (f.rdx == 0 || is_kernels(fd)) return pass_to_kernel;
   if (kind_of(fd) == fd_kind::socket) {
-    return until_done(g, fd, core::io_in, f.rdx, receive_timeout, [&] {
-      return raw_syscall(SYS_recvfrom, fd, f.rsi, f.rdx, MSG_DONTWAIT, nullptr, nullptr);
+    return until_done(g, fd, core::io_in, f.rdx, receive_timeout, [&](int now) {
+      return raw_syscall(SYS_recvfrom, now, f.rsi, f.rdx, MSG_DONTWAIT, nullptr, nullptr);
     });
   }
   const iovec whole{pointer<void>(f.rsi), f.rdx};
@@ -117,9 +118,9 @@ long on_writev(green& g, syscall_frame& f) noexcept {
   if (f.rdx > 1024 || is_kernels(fd) || all.bytes() == 0) return pass_to_kernel;
   // A datagram is one, however many parts it has.
   if (f.rdx > vector_rest::window && kind_of(fd) == fd_kind::socket) {
-    const int fd_ = fd;
-    return until_done(g, fd_, core::io_out, all.bytes(), send_timeout,
-                      [&] { return try_write(fd_, pointer<iovec>(f.rsi), number(f.rdx)); });
+    return until_done(g, fd, core::io_out, all.bytes(), send_timeout, [&](int now) {
+      return try_write(g, now, pointer<iovec>(f.rsi), number(f.rdx));
+    });
   }
   return write_all(g, fd, pointer<iovec>(f.rsi), f.rdx);
 }

@@ -42,6 +42,13 @@ struct futex_waiter : core::list_hook<> {
   struct green* thread = nullptr;
 };
 
+/// An open file that the program closed while some thread was in a call on it: as in Linux
+/// that call goes on. Shared by all such threads.
+struct kept_open {
+  int descriptor;
+  unsigned users;
+};
+
 /// A green thread as the kernel keeps a task: everything that the program's threads
 /// believe to be theirs and that the worker's kernel thread does not hold for them.
 /// The entry stub reads its first members.
@@ -81,6 +88,8 @@ struct green : entry_state,
   // A call that restarts keeps the deadline it computed the first time.
   core::nanoseconds call_deadline = 0;
   bool call_restarted = false;
+
+  kept_open* kept = nullptr;  // what the call goes on with
 
   futex_waiter waiting_for{};
   syscall_frame* first_frame = nullptr;  // registers to begin with

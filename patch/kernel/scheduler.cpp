@@ -97,6 +97,7 @@ wakeup park(green& g, core::nanoseconds deadline, park_reason reason, bool inter
   if (g.why != wakeup::none) return g.why;
   ++m.stats.parks[static_cast<int>(reason)];
   g.interruptible = interruptible;
+  g.reason = reason;
   if (deadline != core::never) {
     g.deadline = deadline;
     m.timers.insert(g);

@@ -12,6 +12,7 @@
 #include "patch/kernel/own_descriptors.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/signal_context.hpp"
+#include "patch/kernel/thread.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
 extern "C" void weft_call_on_stack(void* top, void (*handler)(int, siginfo_t*, void*), int signal,
@@ -112,19 +113,35 @@ bool take_signal(green& g, siginfo_t& info, ucontext_t& context) noexcept {
   return false;
 }
 
-/// Somebody who may take a signal that `not_this` may not: one whose park it ends, rather
-/// than one that will only see it later; the main thread before others, as Linux does.
-green* choose_thread(int signal) noexcept {
+bool would_take(const green& g, std::uint64_t bit) noexcept {
+  return !(g.blocked & bit) || (g.waits_for & bit);
+}
+
+/// Sent to the kernel thread because of what it did; the rest is for the process.
+bool is_threads_own(const siginfo_t& info) noexcept {
+  // A broken pipe's signal looks as if the process had sent it to itself.
+  return is_fault(info) || info.si_code == SI_TKILL ||
+         (info.si_signo == SIGPIPE && info.si_code == SI_USER &&
+          info.si_pid == the_machine().main_tid);
+}
+
+/// Who takes the signal that arrived while `current` ran: as in Linux the main thread if it
+/// will, then the running one, then one whose wait it ends, then any. Null: nobody.
+green* recipient(const siginfo_t& info, green& current) noexcept {
   machine& m = the_machine();
-  const std::uint64_t bit = signal_bit(signal);
-  green* parked = nullptr;
+  const std::uint64_t bit = signal_bit(info.si_signo);
+  const bool real = &current != &current.on->idle;
+  const bool willing = real && would_take(current, bit);
+  if (willing && is_threads_own(info)) return &current;
+  green* main = find_thread(m.main_tid);
+  if (main && would_take(*main, bit)) return main;
+  if (willing) return &current;
   green* any = nullptr;
   m.all.for_each([&](green& g) {
-    if ((g.blocked & bit) && !(g.waits_for & bit)) return;
-    if (!any) any = &g;
-    if (!parked && g.interruptible) parked = &g;
+    if (!would_take(g, bit)) return;
+    if (!any || (g.interruptible && !any->interruptible)) any = &g;
   });
-  return parked ? parked : any;
+  return any;
 }
 
 void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
@@ -152,18 +169,15 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   }
   g->in_kernel = true;
   g->on->kernel_blocks_all = true;
-  if (is_fault(*info) || !(g->blocked & signal_bit(signal))) {
+  green* taker = is_fault(*info) ? g : recipient(*info, *g);
+  if (taker == g)
     take_signal(*g, *info, context);
-    siginfo_t next;
-    while (g->pending.pop(~g->blocked, next)) take_signal(*g, next, context);
-  } else if (green* other = choose_thread(signal)) {
-    send_signal(*other, *info);
-  } else {
-    g->pending.push(*info);
-  }
+  else
+    send_signal(taker ? *taker : *g, *info);
+  siginfo_t next;
+  while (g->pending.pop(~g->blocked, next)) take_signal(*g, next, context);
   while (g->on->signal_arrived) {  // it came while the handler's mask was being set up
     route_arrived_signal(*g->on);
-    siginfo_t next;
     while (g->pending.pop(~g->blocked, next)) take_signal(*g, next, context);
   }
   // Until rt_sigreturn the kernel may hold everything back, so nothing comes in between.
@@ -270,11 +284,8 @@ void send_signal(green& g, const siginfo_t& info) noexcept {
 void route_arrived_signal(worker& w) noexcept {
   if (!w.signal_arrived) return;
   siginfo_t info = w.arrived;
-  green* current = self();
-  green* target = current;
-  if (current == &w.idle || (current->blocked & signal_bit(info.si_signo)))
-    target = choose_thread(info.si_signo);
-  // Blocked by all since it came: kept for the main thread, or the only one there is.
+  green* target = recipient(info, *self());
+  // Blocked by all since it came: kept for whoever there is.
   if (!target) target = &the_machine().all.front();
   send_signal(*target, info);
   w.signal_arrived = false;
@@ -363,6 +374,19 @@ long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
   for (std::uint64_t rest = set; rest; rest &= rest - 1) --s.awaited_by[__builtin_ctzll(rest)];
   apply_worker_mask(*g.on);
   return result;
+}
+
+void hold_back_broken_pipe(green& g) noexcept {
+  const std::uint64_t all = g.on->kernel_mask | signal_bit(SIGPIPE);
+  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, 8);
+}
+
+void take_broken_pipe(green& g) noexcept {
+  const std::uint64_t pipe = signal_bit(SIGPIPE);
+  const timespec none{0, 0};
+  siginfo_t info;
+  if (raw_syscall(SYS_rt_sigtimedwait, &pipe, &info, &none, 8) == SIGPIPE) send_signal(g, info);
+  if (!g.on->signal_arrived) set_kernel_mask(g.on->kernel_mask);
 }
 
 void adopt_signal_state(green& main) noexcept {

@@ -86,6 +86,19 @@ long change_action(int signal, const signal_state::action* next,
 long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
                      core::nanoseconds deadline) noexcept;
 
+/// Makes a raw write of g's, the caller, with its own mind about SIGPIPE, which the kernel
+/// would send to the worker, where it may well not be blocked.
+void hold_back_broken_pipe(green& g) noexcept;
+void take_broken_pipe(green& g) noexcept;
+template <class Write>
+long writing(green& g, Write&& write) noexcept {
+  if (!(g.blocked & signal_bit(SIGPIPE))) return write();
+  hold_back_broken_pipe(g);
+  const long result = write();
+  take_broken_pipe(g);
+  return result;
+}
+
 /// Reads what was ignored, caught and blocked at start.
 void adopt_signal_state(green& main) noexcept;
 

@@ -88,8 +88,13 @@ class reactor {
   /// never receives a stale event. Before, since a closed descriptor that a dup or a
   /// child still holds cannot be taken out of the epoll set any more.
   void forget(int fd, io_events event) noexcept;
-  /// The same for a number that was (or may have been) closed behind our back.
+  /// `forget` for a number that was (or may have been) closed behind our back.
   void renew(int fd) noexcept;
+
+  /// Visits the waiters of `fd`; the visitor changes nothing here.
+  template <class F> void for_each_waiter(int fd, F&& visit) {
+    if (descriptor* d = table_.find(fd)) d->waiters.for_each(visit);
+  }
 
   /// Harvests events, waiting for the first until `deadline` (0: not waiting), and
   /// wakes. Returns how many waiters were woken, or -EINTR (or why there can be no epoll
