@@ -141,10 +141,12 @@ void process_signal_prefers_the_first_thread() {
       kill(getppid(), SIGUSR1);
       _exit(0);
     }
-    expect_errno(poll(nullptr, 0, 10'000), EINTR, "poll of the first thread");
+    const int result = poll(nullptr, 0, 10'000);
+    expect_errno(result, EINTR, "poll of the first thread");
     expect_equal(handled_by.load(), getpid(), "handled by the first thread");
     expect_equal(handled.load(), i, "handled once");
     waitpid(child, nullptr, 0);
+    if (result == 0) break; // the rest would be as slow and as wrong
   }
   stop.store(true);
   for (std::thread& thread : threads)
