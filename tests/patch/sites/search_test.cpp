@@ -37,6 +37,12 @@ object_view object_of(const void* p) {
   return {};
 }
 
+/// A function of libc itself, whatever else is loaded.
+const std::uint8_t* libc_function(const char* name) {
+  void* libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+  return static_cast<const std::uint8_t*>(dlsym(libc, name));
+}
+
 using addresses = std::vector<const std::uint8_t*>;
 
 addresses all_syscall_bytes(const std::vector<std::uint8_t>& bytes) {
@@ -151,9 +157,9 @@ TEST(decoder, tells_what_can_be_moved) {
 }
 
 TEST(frame_table, knows_functions) {
-  const auto libc = object_of(reinterpret_cast<const void*>(&getpid));
+  const auto libc = object_of(libc_function("getpid"));
   const frame_table functions(libc.frame_header);
-  const auto* function = reinterpret_cast<const std::uint8_t*>(dlsym(RTLD_DEFAULT, "qsort_r"));
+  const auto* function = libc_function("qsort_r");
   const auto range = functions.find(function + 20);
   EXPECT_EQ(range.begin, function);
   EXPECT_GT(range.end, function + 20);
@@ -163,9 +169,9 @@ TEST(frame_table, knows_functions) {
 }
 
 TEST(frame_table, sees_that_clone_ends_before_its_system_call) {
-  const auto libc = object_of(reinterpret_cast<const void*>(&getpid));
+  const auto libc = object_of(libc_function("getpid"));
   const frame_table functions(libc.frame_header);
-  const auto* clone = static_cast<const std::uint8_t*>(dlsym(RTLD_DEFAULT, "clone"));
+  const auto* clone = libc_function("clone");
   const auto range = functions.find(clone);
   const auto* site = find_syscall_bytes(clone, clone + 128);
   EXPECT_EQ(functions.find(site).begin, range.begin);
@@ -181,7 +187,7 @@ TEST(frame_table, refuses_what_is_no_table) {
 }
 
 TEST(object, describes_what_is_mapped) {
-  const auto libc = object_of(reinterpret_cast<const void*>(&getpid));
+  const auto libc = object_of(libc_function("getpid"));
   EXPECT_NE(strstr(libc.name, "libc.so"), nullptr);
   ASSERT_EQ(libc.text_count, 1);
   EXPECT_TRUE(libc.text[0].contains(reinterpret_cast<const void*>(&getpid)));
