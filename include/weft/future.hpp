@@ -61,7 +61,9 @@ class future_base {
   /// parks the fiber: a switch point, at which the caller's own cancellation is thrown, which
   /// leaves what it waits for alone. On a thread without a hub blocks the thread.
   /// Throws `deadlock_error` if a fiber waits for itself; std::logic_error inside a callback.
-  void wait() const { detail::wait_done(checked("wait"), INT64_MAX, "wait"); }
+  void wait() const {
+    if (detail::state& s = checked("wait"); !s.done()) detail::wait_done(s, INT64_MAX, "wait");
+  }
 
   /// The same with a limit; says whether there is an outcome.
   bool wait_for(deadline limit) const {

@@ -28,7 +28,7 @@ namespace detail {
 
 /// A new fiber's block: one count is the handle's, one the fiber's. Not queued yet.
 state& new_fiber(const state_type& type, const spawn_options* options);
-/// The same, without options, and queued.
+/// The same, without options, and queued; the callable counts as in place.
 state& new_queued_fiber(const state_type& type);
 void queue_fiber(state& s) noexcept;
 void start_fiber_at(state& s, std::int64_t when);
@@ -69,7 +69,6 @@ void emplace_callable(state& s, Bound&& bound) {
     ::new (at) std::decay_t<Bound>(std::move(bound));
   else
     ::new (at) std::decay_t<Bound>*(new std::decay_t<Bound>(std::move(bound)));
-  s.set(has_callable);
 }
 
 template <class F, class... Args>
@@ -92,6 +91,7 @@ task<T> make_task(const spawn_options* options, Bound&& bound, Start&& start) {
   state& s = new_fiber(fiber_type<T, std::decay_t<Bound>>, options);
   try {
     emplace_callable<T>(s, std::move(bound));
+    s.set(has_callable);
     start(s);
   } catch (...) {
     discard_fiber(s);

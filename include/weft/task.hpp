@@ -26,7 +26,10 @@ class task_interface : public Base {
   using Base::Base;
 
   /// Waits until the task is done; never rethrows. As `wait`.
-  void join() const { detail::wait_done(this->checked("join"), INT64_MAX, "join"); }
+  void join() const {
+    if (detail::state& s = this->checked("join"); !s.done())
+      detail::wait_done(s, INT64_MAX, "join");
+  }
   /// The same with a limit; says whether it is done.
   bool join(deadline limit) const {
     return detail::wait_done(this->checked("join"), limit.absolute(), "join");

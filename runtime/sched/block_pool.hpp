@@ -39,6 +39,7 @@ class block_pool {
     if (s && s->free) [[likely]] {
       state* block = s->free;
       s->free = static_cast<state*>(block->next);
+      __builtin_prefetch(s->free, 1);
       ++s->used;
       return ::new (static_cast<void*>(block)) state;
     }

@@ -23,7 +23,7 @@ thread_local constinit hub* detail::this_hub = nullptr;
 namespace {
 // The thread's own fiber has no callable and no result.
 constexpr detail::state_type thread_fiber_type{
-    [](state&) {}, [](state&) noexcept {}, [](state&) noexcept {}};
+    [](state&) {}, nullptr, nullptr};
 }  // namespace
 
 hub::hub()
@@ -119,10 +119,7 @@ void hub::close_inbox() noexcept {
 }
 
 void hub::free_block(state& block) noexcept {
-  if (detail::this_hub == this) {
-    blocks_.release(block);
-    return;
-  }
+  if (detail::this_hub == this) return free_block_at_home(block);
   std::unique_lock held(end_mutex_);
   if (!ended_) {
     block.next = foreign_freed_;

@@ -81,7 +81,7 @@ namespace weft {
 /// and a joiner next. Every so many batches one goes to the back, and every so many switches the
 /// loop polls, so that nobody starves. Whoever yields, and what the loop itself wakes (I/O,
 /// timers, other threads), goes to the back.
-class hub : public core::list_hook<> {
+class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
  public:
   hub();
   hub(const hub&) = delete;
@@ -208,6 +208,8 @@ class hub : public core::list_hook<> {
   void start_now(detail::state& fiber) noexcept;
   /// Gives back a block which has no handles. Any thread.
   void free_block(detail::state& block) noexcept;
+  /// The same on this hub's thread.
+  void free_block_at_home(detail::state& block) noexcept { blocks_.release(block); }
   detail::biased_lock& state_lock() noexcept { return state_lock_; }
   /// Under the state lock.
   std::uint64_t next_completion() noexcept { return ++finished_; }
@@ -249,6 +251,12 @@ class hub : public core::list_hook<> {
   [[noreturn]] static void refuse_in_callback();
 
   // switch.cpp
+  void queue_batch() noexcept;
+  detail::ready_item* take_ready() noexcept {
+    detail::ready_item* item = ready_.pop_front();
+    if (item == batch_end_) batch_end_ = nullptr;
+    return item;
+  }
   detail::ready_item& pick() noexcept;
   void* context_of(detail::ready_item*& item) noexcept;
   void switch_from(detail::state& self) noexcept;
@@ -282,6 +290,7 @@ class hub : public core::list_hook<> {
   detail::state* running_ = nullptr;
   detail::ready_queue fresh_;  // made ready by the running fiber since it was switched to
   detail::ready_queue ready_;
+  detail::ready_item* batch_end_ = nullptr;  // last of the batch at the front, while in ready_
   int switches_left_ = 0;      // until the loop polls
   int batches_left_ = 0;       // until one goes to the back
   detail::exception_state* exceptions_;

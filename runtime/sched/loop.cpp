@@ -47,7 +47,7 @@ void hub::loop() {
       wait_for_events();
     else if (switches_left_ <= 0)
       poll_between_fibers();
-    while (ready_item* item = ready_.pop_front()) {
+    while (ready_item* item = take_ready()) {
       if (item->where == phase::callback) {
         auto& callback = static_cast<detail::callback_item&>(*item);
         callback.run(callback);
@@ -57,7 +57,7 @@ void hub::loop() {
       ready_item* target = item;
       void* context = context_of(target);
       if (target == &loop_) {  // no stack to be had: put back at the front
-        ready_.pop_front();
+        take_ready();
         fail_to_start(static_cast<state&>(*item));
         continue;
       }
@@ -70,8 +70,7 @@ void hub::loop() {
 
 /// A fiber that finds no stack ends with std::bad_alloc.
 void hub::fail_to_start(state& fiber) noexcept {
-  fiber.type->drop_callable(fiber);
-  fiber.clear(detail::has_callable);
+  detail::drop_callable(fiber);
   ::new (static_cast<void*>(fiber.storage))
       std::exception_ptr(std::make_exception_ptr(std::bad_alloc()));
   finish(fiber, detail::outcome_kind::error);

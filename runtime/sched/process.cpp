@@ -108,6 +108,7 @@ void hub::lose_other_fibers(bool mine) noexcept {
   sleeping_.store(false, std::memory_order_relaxed);
   ready_.reset();
   fresh_.reset();
+  batch_end_ = nullptr;
   timed_calls_.reset();
   now_ = core::monotonic_now();
   wheel_.reset(now_);

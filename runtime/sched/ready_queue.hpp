@@ -10,6 +10,7 @@ class ready_queue {
  public:
   [[nodiscard]] bool empty() const noexcept { return head_ == nullptr; }
   [[nodiscard]] ready_item* front() const noexcept { return head_; }
+  [[nodiscard]] ready_item* back() const noexcept { return tail_; }
 
   void push_back(ready_item& item) noexcept {
     item.next = nullptr;
@@ -38,6 +39,13 @@ class ready_queue {
     (head_ ? tail_->next : head_) = batch.head_;
     tail_ = batch.tail_;
     batch.head_ = nullptr;
+  }
+  /// Moves all of `batch`, in its order, behind `place`, which is in this queue. `batch` is not
+  /// empty.
+  void splice_after(ready_item& place, ready_queue& batch) noexcept {
+    batch.tail_->next = place.next;
+    if (tail_ == &place) tail_ = batch.tail_;
+    place.next = std::exchange(batch.head_, nullptr);
   }
   void reset() noexcept { head_ = nullptr; }
 

@@ -46,6 +46,7 @@ state& new_queued_fiber(const state_type& type) {
   hub& h = hub::here();
   state& s = h.allocate_fiber(type);
   s.stack_class = h.default_class();
+  s.set(has_callable);
   h.make_ready(s);
   return s;
 }

@@ -138,13 +138,12 @@ bool release_shared(state& s) noexcept {
   return merge(s, merged - merging);
 }
 
-bool release_local(state& s) noexcept {
-  state_guard held(s);
+/// On the home's thread, under the lock, when other threads have counted too.
+bool release_mixed(state& s) noexcept {
   const std::int32_t shared = s.shared_refs.load(std::memory_order_relaxed);
   if ((shared & merged) != 0)
     return count(s.shared_refs.fetch_sub(one, std::memory_order_acq_rel) - one) == 0;
   if (--s.local_refs != 0) return false;
-  if (shared == 0) return true;  // no other thread has a handle, so none can appear
   if ((s.shared_refs.load(std::memory_order_acquire) & merging) != 0) return false;  // it will see
   return merge(s, merged);
 }
@@ -163,14 +162,23 @@ void retain(state& s) noexcept {
 }
 
 void release(state& s) noexcept {
-  const bool last = s.home && s.home == this_hub ? release_local(s) : release_shared(s);
-  if (last) destroy(s);
+  hub* const h = this_hub;
+  if (s.home && s.home == h) [[likely]] {
+    h->state_lock().lock_as_owner();
+    // Zero: no other thread has a handle, so none can appear.
+    const bool last = s.shared_refs.load(std::memory_order_relaxed) == 0 ? --s.local_refs == 0
+                                                                         : release_mixed(s);
+    h->state_lock().unlock_as_owner();
+    if (last) destroy_at_home(s, *h);
+  } else if (release_shared(s)) {
+    destroy(s);
+  }
 }
 
 void destroy(state& s) noexcept {
   switch (s.outcome.load(std::memory_order_acquire)) {
     case outcome_kind::value:
-      s.type->drop_result(s);
+      if (s.type->drop_result) s.type->drop_result(s);
       break;
     case outcome_kind::error:
       if (!s.has(outcome_seen)) report_error(describe(s).c_str(), s.error());
@@ -180,7 +188,7 @@ void destroy(state& s) noexcept {
     case outcome_kind::cancelled:
       break;
   }
-  if (s.has(has_callable)) s.type->drop_callable(s);
+  if (s.has(has_callable)) drop_callable(s);
   delete s.extras;
   if (s.home)
     s.home->free_block(s);

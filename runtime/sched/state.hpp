@@ -42,6 +42,19 @@ inline constexpr std::int32_t first_homeless_handle = 5;
 
 /// No handle is left: reports an exception nobody saw, destroys the result, frees the block.
 void destroy(state& s) noexcept;
+/// The same on the thread of its home.
+inline void destroy_at_home(state& s, hub& home) noexcept {
+  if (s.outcome.load(std::memory_order_relaxed) == outcome_kind::value && !s.type->drop_result &&
+      !s.extras) [[likely]]
+    home.free_block_at_home(s);
+  else
+    destroy(s);
+}
+
+inline void drop_callable(state& s) noexcept {
+  if (s.type->drop_callable) s.type->drop_callable(s);
+  s.clear(has_callable);
+}
 
 /// The fiber's extras, made if it has none. Throws std::bad_alloc.
 fiber_extras& extras_of(state& s);

@@ -51,7 +51,7 @@ enum flag : std::uint16_t {
   interrupt_requested = cancel_requested | throw_requested,
 };
 
-/// How the type-erased scheduler handles what a block holds.
+/// How the type-erased scheduler handles what a block holds. Null: there is nothing to do.
 struct state_type {
   void (*run)(state&);                      // calls the callable, stores the result; may throw
   void (*drop_callable)(state&) noexcept;   // destroys the callable
@@ -119,6 +119,7 @@ template <class T>
 struct result_slot {
   using stored = std::conditional_t<std::is_reference_v<T>, std::remove_reference_t<T>*, T>;
   static constexpr bool is_inline = sizeof(stored) <= inline_bytes / 2 && alignof(stored) <= 16;
+  static constexpr bool is_trivial = is_inline && std::is_trivially_destructible_v<stored>;
   static constexpr std::size_t size =
       is_inline ? (sizeof(stored) + 15) / 16 * 16 : 16;
 
@@ -148,6 +149,7 @@ struct result_slot {
 
 template <>
 struct result_slot<void> {
+  static constexpr bool is_trivial = true;
   static constexpr std::size_t size = 0;
   template <class Make>
   static void emplace(state&, Make&& make) { make(); }
@@ -159,6 +161,7 @@ template <class T, class F>
 struct callable_slot {
   static constexpr std::size_t offset = result_slot<T>::size;
   static constexpr bool is_inline = offset + sizeof(F) <= inline_bytes && alignof(F) <= 16;
+  static constexpr bool is_trivial = is_inline && std::is_trivially_destructible_v<F>;
 
   static F& of(state& s) noexcept {
     if constexpr (is_inline)
@@ -177,11 +180,17 @@ struct callable_slot {
   }
 };
 
-template <class T, class F>
-inline constexpr state_type fiber_type{&callable_slot<T, F>::run, &callable_slot<T, F>::drop,
-                                       &result_slot<T>::drop};
 template <class T>
-inline constexpr state_type promise_type{nullptr, nullptr, &result_slot<T>::drop};
+inline constexpr auto drop_result_of = result_slot<T>::is_trivial ? nullptr : &result_slot<T>::drop;
+template <class T, class F>
+inline constexpr auto drop_callable_of =
+    callable_slot<T, F>::is_trivial ? nullptr : &callable_slot<T, F>::drop;
+
+template <class T, class F>
+inline constexpr state_type fiber_type{&callable_slot<T, F>::run, drop_callable_of<T, F>,
+                                       drop_result_of<T>};
+template <class T>
+inline constexpr state_type promise_type{nullptr, nullptr, drop_result_of<T>};
 
 // Handles. One count each; on the home hub's thread without locked instructions.
 void retain(state& s) noexcept;
