@@ -46,8 +46,11 @@ def main():
         sys.exit(f"{arguments.weft} is missing: build the project first")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     try:
-        with Stage(arguments.weft and os.path.abspath(arguments.weft)) as stage:
-            CASES[arguments.case](stage, arguments.helper)
+        # The programs run in a folder of their own.
+        weft, helper = (path and os.path.abspath(path)
+                        for path in (arguments.weft, arguments.helper))
+        with Stage(weft) as stage:
+            CASES[arguments.case](stage, helper)
     except Failure as failure:
         sys.exit(f"{arguments.case}: {failure}")
     print(f"{arguments.case}: ok")
