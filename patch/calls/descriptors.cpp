@@ -96,7 +96,7 @@ bool is_nonblocking(int fd) noexcept {
   fd_info* info = table().touch(fd);
   // Another process may change the flag of a terminal or a pipe that we share, and does;
   // of a socket that it got from us, it hardly does.
-  if (info && info->kind == fd_kind::socket && info->flags_as_of == changes)
+  if (info && info->flags_as_of == changes && kind_of(fd) == fd_kind::socket)
     return info->nonblocking;
   const long flags = raw_syscall(SYS_fcntl, fd, F_GETFL);
   const bool nonblocking = !is_error(flags) && (flags & O_NONBLOCK);

@@ -124,12 +124,15 @@ wakeup park_on_all(green& g, unsigned count, core::nanoseconds until, Describe&&
   return why;
 }
 
-/// The loop of all three: ask, park, ask again.
+/// The loop of all three: ask, park, ask again. `blocked` if it is known beforehand that
+/// the first answer would be "nothing".
 template <class Ask, class Park>
-long ask_and_park(const time_limit& limit, Ask&& ask, Park&& park_all) noexcept {
-  for (;;) {
-    const long ready = ask();
-    if (ready != 0 || limit.none) return ready;
+long ask_and_park(const time_limit& limit, bool blocked, Ask&& ask, Park&& park_all) noexcept {
+  for (bool first = true;; first = false) {
+    if (!first || !blocked || limit.none) {
+      const long ready = ask();
+      if (ready != 0 || limit.none) return ready;
+    }
     switch (park_all()) {
       case wakeup::timeout: return ask();
       case wakeup::signal: return restart_unless_handled;
@@ -139,24 +142,18 @@ long ask_and_park(const time_limit& limit, Ask&& ask, Park&& park_all) noexcept 
   }
 }
 
+/// Whether `fd` is known to be ready for none of `wanted`: some call found that, and no
+/// event came since.
+bool known_blocked(int fd, core::io_events wanted) noexcept {
+  return (wanted == core::io_in || wanted == core::io_out) &&
+         !the_machine().reactor.maybe_ready(fd, wanted);
+}
+
 long poll_parked(green& g, pollfd* fds, unsigned count, const time_limit& limit) noexcept {
-  machine& m = the_machine();
-  if (count == 1 && !limit.none && fds[0].fd >= 0) {
-    // Nothing came since some call found it not ready: straight to the wait, and what ends
-    // that is the answer.
-    pollfd& p = fds[0];
-    const core::io_events wanted = edges_of(p.events);
-    if ((wanted == core::io_in || wanted == core::io_out) && !m.reactor.maybe_ready(p.fd, wanted)) {
-      core::io_events came = 0;
-      switch (wait_for_io(g, p.fd, wanted, limit.until, park_reason::poll, came)) {
-        case io_wait::timeout: p.revents = 0; return 0;
-        case io_wait::signal: return restart_unless_handled;
-        default: break;  // asked once more: it may be gone again, or more may have come
-      }
-    }
-  }
+  const bool blocked =
+      count == 1 && fds[0].fd >= 0 && known_blocked(fds[0].fd, edges_of(fds[0].events));
   return ask_and_park(
-      limit, [&] { return raw_syscall(SYS_poll, fds, count, 0); },
+      limit, blocked, [&] { return raw_syscall(SYS_poll, fds, count, 0); },
       [&] {
         return park_on_all(g, count, limit.until, [&](unsigned i, int& fd, core::io_events& w) {
           fd = fds[i].fd;
@@ -223,11 +220,12 @@ long select_parked(green& g, select_sets& sets, const time_limit& limit) noexcep
   unsigned used = 0;
   for (unsigned fd = 0; fd < sets.count; ++fd)
     if (sets.wanted(fd)) fds[used++] = static_cast<int>(fd);
-  const timespec none{0, 0};
+  const bool blocked =
+      used == 1 && known_blocked(fds[0], sets.wanted(static_cast<unsigned>(fds[0])));
   return ask_and_park(
-      limit,
+      limit, blocked,
       [&] {
-        timespec zero = none;
+        timespec zero{0, 0};
         sets.put_back();
         return raw_syscall(SYS_pselect6, sets.count, sets.given[0], sets.given[1], sets.given[2],
                            &zero, nullptr);
@@ -299,7 +297,7 @@ long on_select(green& g, syscall_frame& f) noexcept {
 long epoll_parked(green& g, int epoll, epoll_event* events, int capacity,
                   const time_limit& limit) noexcept {
   return ask_and_park(
-      limit,
+      limit, false,
       [&] { return raw_syscall(SYS_epoll_pwait, epoll, events, capacity, 0, nullptr, 8); },
       [&] {
         return park_on_all(g, 1, limit.until, [&](unsigned, int& fd, core::io_events& w) {

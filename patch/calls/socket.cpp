@@ -9,6 +9,7 @@
 #include "patch/calls/connect.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/calls/vector.hpp"
+#include "patch/kernel/scheduler.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {
@@ -211,10 +212,14 @@ long on_sendmmsg(green& g, syscall_frame& f) noexcept {
 /// threads of one worker nothing comes between the answer and the call.
 long accept_on(green& g, const syscall_frame& f, int flags) noexcept {
   const int fd = number(f.rdi);
+  // Connections queue up in the kernel, at most a listen backlog of them, and whoever is
+  // turned away tries again a second later: who takes them goes before all others.
+  g.urgent = true;
   const long made = until_done(g, fd, core::io_in, 0, receive_timeout, [&](int open) -> long {
     if (!is_nonblocking(open) && !ready_now(open, core::io_in)) return -EAGAIN;
     return raw_syscall(SYS_accept4, open, f.rsi, f.rdx, flags);
   });
+  g.urgent = false;
   if (made >= 0) just_made(static_cast<int>(made));
   return made;
 }
@@ -225,6 +230,8 @@ long on_accept4(green& g, syscall_frame& f) noexcept { return accept_on(g, f, nu
 long on_connect(green& g, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
   if (is_nonblocking(fd)) return pass_to_kernel;
+  // The other end may be here: let it hear of this one before the next thread connects.
+  look_for_events(g);
   return connect_parked(g, fd, pointer<sockaddr>(f.rsi), static_cast<unsigned>(f.rdx));
 }
 

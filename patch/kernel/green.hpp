@@ -64,6 +64,7 @@ struct green : entry_state,
   wakeup why = wakeup::none;
   park_reason reason = park_reason::io;
   bool interruptible = false;         // a signal may end the park
+  bool urgent = false;                // to be run before those that are ready
   bool exited = false;
   bool started = false;
 

@@ -21,6 +21,14 @@ constexpr unsigned turns_between_polls = 64;
 /// The scheduler's stack, guard included. It never runs the program's code.
 constexpr std::size_t idle_stack_size = 64 * 1024;
 
+/// Into the queue of those that shall run: at its end, or at its head.
+void enqueue(green& g) noexcept {
+  if (g.urgent)
+    g.on->ready.push_front(g);
+  else
+    g.on->ready.push_back(g);
+}
+
 /// The other half of a switch, done by whoever was switched to: only now is the previous
 /// thread's context complete and may another worker take it.
 void finish_switch(green& previous, core::context suspended) noexcept {
@@ -32,7 +40,7 @@ void finish_switch(green& previous, core::context suspended) noexcept {
   if (previous.why == wakeup::none) {
     previous.why = wakeup::parked;
   } else if (previous.why != wakeup::parked) {  // woken before it was parked
-    previous.on->ready.push_back(previous);
+    enqueue(previous);
   }
 }
 
@@ -111,7 +119,7 @@ wakeup park(green& g, core::nanoseconds deadline, park_reason reason, bool inter
 bool unpark(green& g, wakeup why) noexcept {
   if (g.why == wakeup::parked) {
     g.why = why;
-    g.on->ready.push_back(g);
+    enqueue(g);
     return true;
   }
   if (g.why != wakeup::none) return false;
@@ -123,6 +131,8 @@ void yield(green& g) noexcept {
   g.why = wakeup::event;  // finish_switch puts it at the back of the queue
   run_next(g);
 }
+
+void look_for_events(green& g) noexcept { g.on->budget = 0; }
 
 void launch(green& g) noexcept {
   // Its context is made here and not on the thread's first turn, since make_fcontext

@@ -23,6 +23,9 @@ bool unpark(green& g, wakeup why) noexcept;
 /// Lets every other ready thread run, and events be looked at.
 void yield(green& g) noexcept;
 
+/// Has the worker look at events before it runs the next thread.
+void look_for_events(green& g) noexcept;
+
 /// Puts a thread that never ran into the ready queue.
 void launch(green& g) noexcept;
 

@@ -376,9 +376,10 @@ long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
   return result;
 }
 
-void hold_back_broken_pipe(green& g) noexcept {
-  const std::uint64_t all = g.on->kernel_mask | signal_bit(SIGPIPE);
-  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, 8);
+bool hold_back_broken_pipe(green& g) noexcept {
+  if (g.on->kernel_mask & signal_bit(SIGPIPE)) return false;
+  set_kernel_mask(g.on->kernel_mask | signal_bit(SIGPIPE));
+  return true;
 }
 
 void take_broken_pipe(green& g) noexcept {
@@ -386,6 +387,9 @@ void take_broken_pipe(green& g) noexcept {
   const timespec none{0, 0};
   siginfo_t info;
   if (raw_syscall(SYS_rt_sigtimedwait, &pipe, &info, &none, 8) == SIGPIPE) send_signal(g, info);
+}
+
+void let_broken_pipe_through(green& g) noexcept {
   if (!g.on->signal_arrived) set_kernel_mask(g.on->kernel_mask);
 }
 

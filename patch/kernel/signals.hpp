@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <errno.h>
 #include <signal.h>
 
 #include <cstdint>
@@ -86,16 +87,18 @@ long change_action(int signal, const signal_state::action* next,
 long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
                      core::nanoseconds deadline) noexcept;
 
-/// Makes a raw write of g's, the caller, with its own mind about SIGPIPE, which the kernel
-/// would send to the worker, where it may well not be blocked.
-void hold_back_broken_pipe(green& g) noexcept;
+/// Makes a raw write of g's, the caller, with its own mind about SIGPIPE: the kernel sends
+/// that to the worker, which may well not block it.
+bool hold_back_broken_pipe(green& g) noexcept;  // false: the worker blocks it anyway
 void take_broken_pipe(green& g) noexcept;
+void let_broken_pipe_through(green& g) noexcept;
 template <class Write>
 long writing(green& g, Write&& write) noexcept {
   if (!(g.blocked & signal_bit(SIGPIPE))) return write();
-  hold_back_broken_pipe(g);
+  const bool held = hold_back_broken_pipe(g);
   const long result = write();
-  take_broken_pipe(g);
+  if (result == -EPIPE) take_broken_pipe(g);
+  if (held) let_broken_pipe_through(g);
   return result;
 }
 
