@@ -102,9 +102,10 @@ int reactor::add(io_waiter& w) noexcept {
   if (!d->registered) {
     if (const int failed = register_descriptor(w.fd, *d); failed < 0) return failed;
   } else if ((w.wanted & ~directions) != 0 || (w.wanted & directions & ~d->not_ready) != 0 ||
-             w.wanted == 0) {
+             w.wanted == 0 || d->seen != 0) {
     // The edge may be behind us: it came between the caller's try and now, or nobody tried.
-    // Modifying makes the kernel look again, and report what is ready as a new event.
+    // Modifying makes the kernel look again, and report what is ready as a new event. What was
+    // seen to end may have been closed since: then it says so.
     epoll_event event = interest_in(w.fd, *d);
     int result = sys::epoll_control(epoll_, EPOLL_CTL_MOD, w.fd, &event);
     if (result == -ENOENT) { // closed behind our back, and the number is another file's now

@@ -18,14 +18,6 @@ ssize_t attempt_accept(int fd, sockaddr* from, socklen_t* from_size, int flags) 
   return kernel_result(::accept4(fd, from, from_size, flags));
 }
 
-// A record of the new number is of a file that was closed by other means than io::close.
-void drop_old_record(int fd) noexcept {
-  if (!detail::this_hub) return;
-  core::reactor& r = detail::this_hub->reactor();
-  const core::descriptor* d = r.entry(fd);
-  if (d && d->registered) r.renew(fd);
-}
-
 } // namespace
 
 int accept(int fd, sockaddr* from, socklen_t* from_size, deadline until) {

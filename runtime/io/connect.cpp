@@ -123,6 +123,7 @@ int connect_from_thread(int fd, const sockaddr* to, socklen_t to_size, core::nan
 } // namespace
 
 int connect(int fd, const sockaddr* to, socklen_t to_size, deadline until) {
+  drop_old_record(fd);
   operation op(fd, core::io_out, until, "connect");
   // Datagram sockets only note the address; nonsense is for the kernel to refuse.
   const int type = socket_type(fd);

@@ -136,6 +136,13 @@ int add_waiter(hub& h, core::io_waiter& w) {
   return result;
 }
 
+void drop_old_record(int fd) noexcept {
+  if (!detail::this_hub) return;
+  core::reactor& r = detail::this_hub->reactor();
+  const core::descriptor* d = r.entry(fd);
+  if (d && d->registered) r.renew(fd);
+}
+
 void refresh(int fd) noexcept {
   if (!detail::this_hub) return;
   if (core::descriptor* d = detail::this_hub->reactor().entry(fd))

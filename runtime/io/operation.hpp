@@ -91,6 +91,10 @@ class operation {
 /// Registers and queues a waiter whose operation found nothing; as reactor::add.
 int add_waiter(hub& h, core::io_waiter& w);
 
+/// `fd` was just made, or is a socket about to be connected: a record of it is of another file,
+/// which was closed by other means than io::close.
+void drop_old_record(int fd) noexcept;
+
 /// Sets errno of a negative result.
 ssize_t posix_result(ssize_t result) noexcept;
 

@@ -13,6 +13,9 @@
 /// Descriptors for tests to work on.
 namespace weft::test {
 
+/// How descriptors are closed.
+inline int (*close_descriptor)(int) = ::close;
+
 /// A descriptor that is closed at the end, unless it was released.
 class owned_fd {
  public:
@@ -28,7 +31,7 @@ class owned_fd {
   /// Gives it away.
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
   void close() {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ >= 0) close_descriptor(fd_);
     fd_ = -1;
   }
 
