@@ -41,6 +41,11 @@ frame_table::range frame_table::find(const std::uint8_t* address) const noexcept
           high < entries_.size() ? header_ + entries_[high].function : nullptr};
 }
 
+std::span<const std::uint8_t> frame_table::extent() const noexcept {
+  if (entries_.empty()) return {};
+  return {header_ + entries_.front().function, end_of(entries_.back())};
+}
+
 /// An FDE is a length, the distance to its CIE, begin and size. Both have the CIE's encoding, which
 /// is pc-relative 32 bits wide unless the code model is large. Instead of reading the CIE, see
 /// whether such a begin agrees with the table's; if not, the end is unknown and taken to be

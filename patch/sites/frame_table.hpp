@@ -23,6 +23,9 @@ class frame_table {
   /// A range without begin: no function begins at or before `address`.
   [[nodiscard]] range find(const std::uint8_t* address) const noexcept;
 
+  /// From the first function to the end of the last; empty without a table.
+  [[nodiscard]] std::span<const std::uint8_t> extent() const noexcept;
+
  private:
   struct entry {
     std::int32_t function, frame; // relative to the header

@@ -49,6 +49,18 @@ bool is_patched(const code_region& region, const std::uint8_t* site) noexcept {
   return false;
 }
 
+/// Where in `text` to look. Linked the old way, a segment has constants and tables on either side
+/// of the code, often more than code; what no function's frame comes near is not looked at.
+text_segment code_of(const text_segment& text, std::span<const std::uint8_t> functions) noexcept {
+  constexpr std::ptrdiff_t frameless = 64 << 10; // hand-written code may follow
+  text_segment code = text;
+  if (functions.empty() || !text.contains(functions.data())) return code;
+  code.begin += functions.data() - text.begin;
+  const auto rest = text.end - (functions.data() + functions.size());
+  if (rest > frameless) code.end -= rest - frameless;
+  return code;
+}
+
 } // namespace
 
 object_patcher::object_patcher(const object_view& object, wants_fn wants, patch_mode mode,
@@ -62,7 +74,8 @@ bool object_patcher::wanted(int nr) const noexcept {
 
 patch_status object_patcher::run() noexcept {
   ++report_.objects;
-  for (const auto& text : object_.texts()) {
+  for (const auto& segment : object_.texts()) {
+    const auto text = code_of(segment, functions_.extent());
     const std::uint8_t* p = text.begin;
     while (p < text.end) {
       work.candidate_count = 0;
@@ -143,6 +156,10 @@ void object_patcher::consider(const text_segment& text, const std::uint8_t* site
   if (decoded && (!region.is_boundary(site) || is_patched(region, site)))
     return; // part of something else, or of a layout of ours
 
+  if (!decoded && !plain) {
+    ++report_.undecided;
+    return;
+  }
   ++report_.found;
   const int nr = plain ? plain_number(site) : constant_number(region, site);
   if (!wanted(nr)) {
@@ -151,10 +168,7 @@ void object_patcher::consider(const text_segment& text, const std::uint8_t* site
   }
   site_plan plan;
   const char* reason = nullptr;
-  if (!decoded && !plain)
-    reason = "it may be data: its function cannot be decoded";
-  else if (!plain || region.is_target(site))
-    reason = plan_site(region, site, free_from_, mode_, plan);
+  if (!plain || region.is_target(site)) reason = plan_site(region, site, free_from_, mode_, plan);
   // A branch to the `syscall` behind the `mov` does no harm, it only bypasses us.
   if (plain && !plan.site && site - 5 >= free_from_) {
     plan = plan_plain_site(site);

@@ -51,6 +51,7 @@ struct site_report {
   unsigned patched = 0;
   unsigned unwanted = 0; // by wants_fn, and rt_sigreturn, whose frame must be left alone
   unsigned refused = 0;
+  unsigned undecided = 0; // not among the found: code or data, nothing tells
   std::size_t trampoline_bytes = 0;
 
   static constexpr unsigned max_listed = 64;

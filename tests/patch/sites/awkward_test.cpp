@@ -54,6 +54,7 @@ TEST_F(awkward, is_patched_as_far_as_can_be) {
   EXPECT_EQ(report.objects, 1u);
   EXPECT_EQ(report.found, report.patched + report.unwanted + report.refused);
   EXPECT_EQ(report.refused, 4u);
+  EXPECT_EQ(report.undecided, 1u); // a table amid the code
   EXPECT_EQ(report.unwanted, 2u); // getgid, rt_sigreturn
 }
 

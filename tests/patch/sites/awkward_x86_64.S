@@ -213,6 +213,9 @@ FUNCTION awkward_end
   ret
 END awkward_end
 
+/* A table amid the code; 06 is no instruction. */
+  .byte   0x06, 0x0f, 0x05, 0x00
+
 /* awkward_registers(const registers* in, registers* out): see awkward.hpp. */
 FUNCTION awkward_registers
   push    %rbx
