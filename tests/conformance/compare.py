@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """Runs a program natively and under weft, and compares output, errors and the way it ended.
 
-    compare.py --weft WEFT [--timeout S] [--each] PROGRAM [ARGUMENT...]
+    compare.py --weft WEFT [--timeout S] [--each] [--kernel-threads N] PROGRAM [ARGUMENT...]
 
 With --each, every check that `PROGRAM --list` names is run alone, for programs whose checks end the
 process. The native run must end as the program announces in its first line (`ends by: SIGSEGV`),
@@ -16,6 +16,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 LIMIT = "no end within the time limit"
 
@@ -40,6 +41,24 @@ def run(command, timeout):
     if ended == LIMIT:
         out, err = process.communicate()
     return ended, out.decode(errors="replace"), err.decode(errors="replace")
+
+
+def most_kernel_threads(command, timeout):
+    """Runs the command once more, its output thrown away, and counts meanwhile."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    most, end = 0, time.monotonic() + timeout
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            with open(f"/proc/{process.pid}/status", encoding="ascii", errors="replace") as status:
+                most = max([most] + [int(line.split()[1]) for line in status
+                                     if line.startswith("Threads:")])
+        except OSError:
+            pass
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    return most
 
 
 def difference(native, weft):
@@ -86,6 +105,8 @@ def main():
     parser.add_argument("--weft", required=True)
     parser.add_argument("--timeout", type=float, default=40)
     parser.add_argument("--each", action="store_true")
+    parser.add_argument("--kernel-threads", type=int, metavar="N",
+                        help="more than these natively, at most these under weft")
     parser.add_argument("program")
     parser.add_argument("argument", nargs="*")
     arguments = parser.parse_args()
@@ -97,6 +118,13 @@ def main():
             sys.exit(f"compare: {arguments.program} lists no checks")
         sys.exit(1 if compare_each(arguments) else 0)
     found = compare(arguments, [arguments.program, *arguments.argument])
+    if not found and arguments.kernel_threads is not None:
+        command = [arguments.program, *arguments.argument]
+        native = most_kernel_threads(command, arguments.timeout)
+        weft = most_kernel_threads([arguments.weft, *command], arguments.timeout)
+        print(f"kernel threads at most: {native} natively, {weft} under weft")
+        if not weft <= arguments.kernel_threads < native:
+            sys.exit(f"not more than {arguments.kernel_threads} natively, or more under weft")
     if not found:
         print("the same natively and under weft")
         return
