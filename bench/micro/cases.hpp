@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+/// The cases, written once for every library of fibers. A `Library` has
+///
+///     spawn(f)      queues a fiber; its handle has join()
+///     start(f)      the same with a result; its handle has get()
+///     yield()
+///     sleep(span)
+///
+/// Each reports how many operations an iteration is, in the counter "operations".
+namespace bench {
+
+/// `count` fibers yield in turn, from as many calls deep as `Frames` says.
+template <class Library, int Frames>
+struct deep {
+  [[gnu::noinline]] static void yield() {
+    deep<Library, Frames - 1>::yield();
+    asm volatile(""); // no tail call
+  }
+};
+template <class Library>
+struct deep<Library, 0> {
+  static void yield() { Library::yield(); }
+};
+
+template <class Library, int Frames>
+void yield(benchmark::State& state) {
+  const auto fibers = static_cast<std::size_t>(state.range(0));
+  const std::size_t each = 400'000 / fibers;
+  for (auto _ : state) {
+    std::vector<typename Library::handle> all;
+    all.reserve(fibers);
+    for (std::size_t i = 0; i < fibers; ++i)
+      all.push_back(Library::spawn([each] {
+        for (std::size_t j = 0; j < each; ++j)
+          deep<Library, Frames>::yield();
+      }));
+    for (auto& fiber : all)
+      fiber.join();
+  }
+  state.counters["operations"] = static_cast<double>(fibers * each);
+}
+
+template <class Library>
+void spawn_join(benchmark::State& state) {
+  const auto fibers = static_cast<std::size_t>(state.range(0));
+  std::size_t ran = 0;
+  std::vector<typename Library::handle> all;
+  all.reserve(fibers);
+  for (auto _ : state) {
+    for (std::size_t i = 0; i < fibers; ++i)
+      all.push_back(Library::spawn([&ran] { ++ran; }));
+    for (auto& fiber : all)
+      fiber.join();
+    all.clear();
+  }
+  if (ran != fibers * state.iterations()) state.SkipWithError("not every fiber ran");
+  state.counters["operations"] = static_cast<double>(fibers);
+}
+
+template <class Library>
+long skynet_node(long number, long size) {
+  if (size == 1) return number;
+  using result = decltype(Library::start([] { return 0L; }));
+  std::vector<result> children;
+  children.reserve(10);
+  size /= 10;
+  for (long i = 0; i < 10; ++i)
+    children.push_back(Library::start(
+        [number, size, i] { return skynet_node<Library>(number + i * size, size); }));
+  long sum = 0;
+  for (auto& child : children)
+    sum += child.get();
+  return sum;
+}
+
+/// A tree of fibers, each of which has ten children and adds up what they return: 1,111,111.
+template <class Library>
+void skynet(benchmark::State& state) {
+  const long leaves = state.range(0);
+  for (auto _ : state)
+    if (Library::start([leaves] { return skynet_node<Library>(0, leaves); }).get() !=
+        leaves * (leaves - 1) / 2)
+      state.SkipWithError("wrong sum");
+  state.counters["operations"] = 1;
+}
+
+/// Resident bytes and page tables of the process.
+inline double memory_in_use() {
+  std::FILE* status = std::fopen("/proc/self/status", "r");
+  char line[256];
+  double bytes = 0;
+  while (std::fgets(line, sizeof line, status))
+    for (const char* field : {"VmRSS:", "VmPTE:"})
+      if (std::strncmp(line, field, 6) == 0) bytes += std::strtod(line + 6, nullptr) * 1024;
+  std::fclose(status);
+  return bytes;
+}
+
+/// Starts fibers that sleep; "bytes" is what one takes, its handle included, and the time is that
+/// of starting them all and letting each park.
+template <class Library>
+void sleepers(benchmark::State& state) {
+  const auto fibers = static_cast<std::size_t>(state.range(0));
+  for (auto _ : state) {
+    Library::spawn([] {}).join();
+    const double before = memory_in_use();
+    std::vector<typename Library::handle> all;
+    all.reserve(fibers);
+    std::size_t asleep = 0;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    bool over = false;
+    for (std::size_t i = 0; i < fibers; ++i)
+      all.push_back(Library::spawn([&] {
+        ++asleep;
+        while (!over && std::chrono::steady_clock::now() < end)
+          Library::sleep(std::chrono::seconds(60));
+      }));
+    while (asleep < fibers)
+      Library::yield();
+    state.PauseTiming();
+    state.counters["bytes"] = (memory_in_use() - before) / static_cast<double>(fibers);
+    // Waking them belongs to no row, and Boost.Fiber's could not be woken: the process ends.
+    state.counters["operations"] = static_cast<double>(fibers);
+    state.ResumeTiming();
+    for (auto& fiber : all)
+      Library::abandon(fiber);
+  }
+}
+
+template <class Library>
+void register_cases(std::size_t most_sleepers) {
+  using benchmark::RegisterBenchmark;
+  const auto cpu = [](benchmark::internal::Benchmark* b) { b->MeasureProcessCPUTime(); };
+  cpu(RegisterBenchmark("yield", &yield<Library, 0>)->Arg(2)->Arg(1000));
+  cpu(RegisterBenchmark("yield_6_frames", &yield<Library, 6>)->Arg(2));
+  cpu(RegisterBenchmark("spawn_join", &spawn_join<Library>)->Arg(1000));
+  cpu(RegisterBenchmark("spawn_join", &spawn_join<Library>)->Arg(1'000'000)->Iterations(1));
+  cpu(RegisterBenchmark("skynet", &skynet<Library>)->Arg(1'000'000)->Iterations(1));
+  cpu(RegisterBenchmark("sleepers", &sleepers<Library>)
+          ->Arg(static_cast<long>(most_sleepers))
+          ->Iterations(1));
+}
+
+} // namespace bench

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <utility>
+
+#include "bench/micro/cases.hpp"
+#include "weft/weft.hpp"
+
+namespace {
+
+struct library {
+  using handle = weft::task<void>;
+
+  template <class F>
+  static handle spawn(F&& f) {
+    return weft::spawn(std::forward<F>(f));
+  }
+  template <class F>
+  static auto start(F&& f) {
+    return weft::spawn(std::forward<F>(f));
+  }
+  static void yield() { weft::yield(); }
+  template <class Span>
+  static void sleep(Span span) {
+    weft::sleep(span);
+  }
+  static void abandon(handle&) {}
+};
+
+} // namespace
+
+int main(int argc, char** argv) {
+  bench::register_cases<library>(1'000'000);
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+  std::fflush(stdout);
+  std::_Exit(0); // sleepers may be left
+}
