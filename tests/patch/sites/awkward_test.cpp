@@ -55,7 +55,7 @@ TEST_F(awkward, is_patched_as_far_as_can_be) {
   EXPECT_EQ(report.found, report.patched + report.unwanted + report.refused);
   EXPECT_EQ(report.refused, 4u);
   EXPECT_EQ(report.undecided, 1u); // a table amid the code
-  EXPECT_EQ(report.unwanted, 2u); // getgid, rt_sigreturn
+  EXPECT_EQ(report.unwanted, 2u);  // getgid, rt_sigreturn
 }
 
 TEST_F(awkward, answers_as_before_while_nothing_is_virtual) {
