@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "runtime/sched/deadlock.hpp"
 
+#include <dlfcn.h>
 #include <sys/stat.h>
 
 #include <chrono>
 #include <cstdlib>
 #include <string>
 
+#include "runtime/core/patch_table.h"
 #include "runtime/core/sys.hpp"
 #include "runtime/sched/error_report.hpp"
 #include "runtime/sched/hub.hpp"
@@ -22,10 +24,25 @@ namespace detail {
 
 std::atomic<unsigned> helper_threads{under_tsan ? 1u : 0u};  // TSan has one of its own
 
+namespace {
+
+/// The patch's table, if the patch is in this process and at work.
+const weft_patch_table* patch_table() noexcept {
+  using getter = const weft_patch_table* (*)();
+  static const auto get = reinterpret_cast<getter>(::dlsym(RTLD_DEFAULT, "weft_patch_get_table"));
+  const weft_patch_table* table = get ? get() : nullptr;
+  return table && table->is_active() ? table : nullptr;
+}
+
+}  // namespace
+
 bool other_threads_exist() noexcept {
+  const unsigned helpers = helper_threads.load(std::memory_order_relaxed);
+  // Under the patch threads are green, and the kernel does not know them.
+  if (const weft_patch_table* table = patch_table()) return table->thread_count() > 1 + helpers;
   struct stat tasks;  // a directory's links: itself, its name, and one for each subdirectory
   if (::stat("/proc/self/task", &tasks) != 0) return true;
-  return tasks.st_nlink > 2 + 1 + helper_threads.load(std::memory_order_relaxed);
+  return tasks.st_nlink > 2 + 1 + helpers;
 }
 
 }  // namespace detail
