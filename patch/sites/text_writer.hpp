@@ -20,10 +20,11 @@ struct text_edit {
 /// executable again would be the end.
 [[nodiscard]] long may_rewrite_text() noexcept;
 
-/// Writes the jumps. Nothing of the object runs in this thread meanwhile. 0 or -errno, and then
-/// nothing was changed.
+/// Writes the jumps, segment by segment. Nothing of the object runs in this thread meanwhile, and
+/// signals are blocked. 0 or -errno, and then the segment that failed and those after it are as
+/// they were.
 ///
-/// early: its text is writable and not executable for a moment, then as before.
+/// early: the text is writable and not executable for a moment, then as before.
 /// Else: other threads go on executing it, so a changed copy of the text takes its place in one
 /// step (mremap); /proc/self/maps then shows no file behind it.
 [[nodiscard]] long write_text(const object_view& object, std::span<const text_edit> edits,

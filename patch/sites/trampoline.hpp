@@ -10,7 +10,9 @@
 namespace weft::patch {
 
 /// The slots of one object's sites, within reach of a 32-bit displacement from all of it. Lives
-/// as long as the process: threads may be inside a slot at any time.
+/// as long as the process: threads may be inside a slot at any time. A slot has no unwind
+/// information, which only objects have: a handler that interrupts one of its dozen instructions
+/// (not the stub, nor the system call, which is made there) is unwound no further.
 class trampoline_area {
  public:
   /// Maps room for `slots` of them near `object`, writable. False: no room in reach.
