@@ -58,7 +58,7 @@ hub& hub::make_for_this_thread() {
 }
 
 std::size_t hub::stack_size(const state& fiber) const noexcept {
-  return fiber.stack ? fiber.stack->memory.size : 0;
+  return fiber.stack ? detail::usable_in_class(fiber.stack_class) : 0;
 }
 
 void hub::cancel_all_and_join(bool interruptible) {

@@ -81,7 +81,7 @@ void on_fault(int signal, siginfo_t* info, void* context) {
       m << fiber->extras->name.c_str();
     else
       m << "fiber-" << fiber->id;
-    m << ", stack size " << fiber->stack->memory.size << "\n";
+    m << ", stack size " << usable_in_class(fiber->stack_class) << "\n";
     m.write();
     ::signal(signal, SIG_DFL);  // the instruction faults again when the handler returns
   } else {

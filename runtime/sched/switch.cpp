@@ -98,6 +98,7 @@ void hub::yield() {
   if (self.has(detail::interrupt_requested)) [[unlikely]]
     throw_pending_interrupt();
   self.where = phase::ready;
+  if (!fresh_.empty()) queue_batch();  // even one that goes to the back comes before this fiber
   ready_.push_back(self);
   switch_from(self);
   if (self.has(detail::interrupt_requested)) [[unlikely]]
