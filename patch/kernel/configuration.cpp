@@ -39,9 +39,10 @@ std::size_t size_in(const char* text) noexcept {
 bool names_weft(const char* path, const char* end) noexcept {
   constexpr char wanted[] = "libweft-patch.so";
   constexpr long length = sizeof wanted - 1;
-  for (; end - path >= length; ++path)
-    if (__builtin_memcmp(path, wanted, length) == 0) return true;
-  return false;
+  const char* name = path;
+  for (const char* p = path; p != end; ++p)
+    if (*p == '/') name = p + 1;
+  return end - name >= length && __builtin_memcmp(name, wanted, length) == 0;
 }
 
 /// Takes weft's own entry out of a list separated by colons or spaces, in place.

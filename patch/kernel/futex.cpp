@@ -65,6 +65,7 @@ long futex_table::wake(std::uint32_t* word, int most, std::uint32_t bitset) noex
   if (!aligned(word) || bitset == 0) return -EINVAL;
   bucket& b = of(word);
   if (b.empty()) return 0;
+  if (most < 1) most = 1;  // the kernel counts after it has woken one
   long woken = 0;
   bool misused = false;
   b.for_each([&](futex_waiter& w) {

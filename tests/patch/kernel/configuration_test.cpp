@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "patch/kernel/configuration.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace weft::patch {
+namespace {
+
+/// An environment as a process finds it, and what is read from it.
+class environment {
+ public:
+  explicit environment(std::vector<std::string> entries) : entries_(std::move(entries)) {
+    for (std::string& each : entries_) pointers_.push_back(each.data());
+    pointers_.push_back(nullptr);
+    complaint = read_configuration(pointers_.data());
+  }
+  /// The environment as it is now.
+  std::vector<std::string> now() const {
+    std::vector<std::string> all;
+    for (char* const* each = pointers_.data(); *each; ++each) all.emplace_back(*each);
+    return all;
+  }
+  const char* complaint;
+
+ private:
+  std::vector<std::string> entries_;
+  std::vector<char*> pointers_;
+};
+
+using strings = std::vector<std::string>;
+
+TEST(configuration, switches) {
+  const environment on({"WEFT_VERBOSE=1", "WEFT_STATS=1", "WEFT_IF_POSSIBLE=1", "PATH=/bin"});
+  EXPECT_EQ(on.complaint, nullptr);
+  EXPECT_TRUE(the_configuration().verbose);
+  EXPECT_TRUE(the_configuration().statistics);
+  EXPECT_TRUE(the_configuration().if_possible);
+  const environment off({"WEFT_VERBOSE=0", "WEFT_STATS=", "WEFT_IF_POSSIBLE=0"});
+  EXPECT_FALSE(the_configuration().verbose);
+  EXPECT_FALSE(the_configuration().statistics);
+  EXPECT_FALSE(the_configuration().if_possible);
+}
+
+TEST(configuration, only_whole_names_count) {
+  const environment reset({"WEFT_VERBOSE=0", "WEFT_STATS=0"});
+  const environment others({"WEFT_VERBOSELY=1", "WEFT_STAT=1", "XWEFT_STATS=1", "WEFT_STATS"});
+  EXPECT_FALSE(the_configuration().verbose);
+  EXPECT_FALSE(the_configuration().statistics);
+}
+
+struct size_case {
+  const char* text;
+  std::size_t bytes;
+};
+
+TEST(configuration, stack_sizes) {
+  for (const auto& [text, bytes] : {size_case{"16384", 16384}, {"16k", 16384}, {"256K", 262144},
+                                    {"2m", 2u << 20}, {"8M", 8u << 20}, {"1g", 1u << 30},
+                                    {"1G", 1u << 30}}) {
+    const environment e({std::string("WEFT_STACK_SIZE=") + text});
+    EXPECT_EQ(e.complaint, nullptr) << text;
+    EXPECT_EQ(the_configuration().stack_size, bytes) << text;
+  }
+}
+
+TEST(configuration, what_is_no_stack_size_is_complained_about_in_one_line) {
+  for (const char* text : {"", "K", "0", "16383", "15K", "1KB", "1T", "-1", "0x10000", " 64K", "64 K",
+                           "99999999999999999999", "17592186044416G", "18446744073709551616"}) {
+    const environment e({std::string("WEFT_STACK_SIZE=") + text});
+    ASSERT_NE(e.complaint, nullptr) << text;
+    const std::string said = e.complaint;
+    EXPECT_EQ(said.rfind("weft: WEFT_STACK_SIZE ", 0), 0u);
+    EXPECT_EQ(said.find('\n'), said.size() - 1) << "one line";
+  }
+}
+
+strings after_no_children(const std::string& preload) {
+  const environment e({"A=1", "WEFT_NO_CHILDREN=1", "LD_PRELOAD=" + preload, "Z=2"});
+  return e.now();
+}
+
+TEST(configuration, no_children_takes_weft_out_of_ld_preload) {
+  const strings gone{"A=1", "WEFT_NO_CHILDREN=1", "Z=2"};
+  EXPECT_EQ(after_no_children("/lib/libweft-patch.so"), gone);
+  EXPECT_EQ(after_no_children("libweft-patch.so.0"), gone) << "a versioned name";
+  EXPECT_EQ(after_no_children(":/lib/libweft-patch.so:"), gone) << "empty entries go as well";
+
+  const auto kept = [](const char* list) {
+    return strings{"A=1", "WEFT_NO_CHILDREN=1", std::string("LD_PRELOAD=") + list, "Z=2"};
+  };
+  EXPECT_EQ(after_no_children("/lib/libweft-patch.so:/lib/other.so"), kept("/lib/other.so"));
+  EXPECT_EQ(after_no_children("/a.so /lib/libweft-patch.so /b.so"), kept("/a.so:/b.so"));
+  EXPECT_EQ(after_no_children("/a.so:/b.so"), kept("/a.so:/b.so"));
+}
+
+TEST(configuration, a_folder_of_weft_s_name_is_not_weft) {
+  EXPECT_EQ(after_no_children("/opt/libweft-patch.so.d/other.so"),
+            (strings{"A=1", "WEFT_NO_CHILDREN=1", "LD_PRELOAD=/opt/libweft-patch.so.d/other.so",
+                     "Z=2"}));
+}
+
+TEST(configuration, children_keep_ld_preload_otherwise) {
+  const environment e({"WEFT_NO_CHILDREN=0", "LD_PRELOAD=/lib/libweft-patch.so"});
+  EXPECT_EQ(e.now(), (strings{"WEFT_NO_CHILDREN=0", "LD_PRELOAD=/lib/libweft-patch.so"}));
+}
+
+}  // namespace
+}  // namespace weft::patch
