@@ -47,7 +47,7 @@ long on_rt_sigpending(green& g, syscall_frame& f) noexcept {
   if (f.rsi > sigset_size) return -EINVAL;
   std::uint64_t process = 0;
   raw_syscall(SYS_rt_sigpending, &process, sigset_size);
-  const std::uint64_t all = (process | g.pending.set()) & g.blocked;
+  const std::uint64_t all = (process | g.pending.set() | the_machine().signals.pending.set()) & g.blocked;
   __builtin_memcpy(pointer<void>(f.rdi), &all, f.rsi);
   return 0;
 }

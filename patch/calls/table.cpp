@@ -73,6 +73,8 @@ extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame
   const call_handler handler = handlers[number];
   for (;;) {
     long result = handler(g, *frame);
+    // Before any handler of the program's: its calls have descriptors of their own.
+    if (g.kept) release_kept(g);
     bool again = false;
     // A thread may come back on another worker: nothing about it is kept from before.
     if (g.on->signal_arrived || g.restore_blocked || signal_is_deliverable(g) ||
@@ -82,11 +84,16 @@ extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame
       g.call_restarted = true;
       continue;
     }
-    if (g.kept) release_kept(g);
+    const bool answered = result != pass_to_kernel && result != spawn_in_kernel;
+    if (answered) frame->rax = static_cast<std::uint64_t>(result);
     leave_weft(g);
-    if (result == pass_to_kernel) return dispatch_result::native;
-    if (result == spawn_in_kernel) return dispatch_result::spawn;
-    frame->rax = static_cast<std::uint64_t>(result);
-    return dispatch_result::done;
+    // What came at the last moment: the program's code might make no call for long.
+    while (result != spawn_in_kernel && signal_is_deliverable(g)) {
+      g.in_kernel = true;
+      deliver_signals(g, *frame);
+      leave_weft(g);
+    }
+    if (answered) return dispatch_result::done;
+    return result == pass_to_kernel ? dispatch_result::native : dispatch_result::spawn;
   }
 }

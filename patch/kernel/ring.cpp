@@ -90,6 +90,8 @@ void ring::harvest() noexcept {
     if (!op) continue;  // a cancellation's own
     op->result = c.res;
     op->done = true;
+    // Whoever harvests takes the completion's event from the others.
+    unpark(*op->owner, wakeup::event);
   }
   __atomic_store_n(&head, at, __ATOMIC_RELEASE);
 }
@@ -113,7 +115,7 @@ wakeup ring::wait(green& g, core::nanoseconds deadline, bool interruptible) noex
 
 long ring::perform(green& g, io_uring_sqe entry, core::nanoseconds deadline) noexcept {
   machine& m = the_machine();
-  operation op;
+  operation op{.owner = &g};
   entry.user_data = reinterpret_cast<std::uint64_t>(&op);
   if (!submit(entry)) return -ENOSYS;
   long ended_by = 0;

@@ -28,6 +28,7 @@ class ring {
 
  private:
   struct operation {
+    green* owner;
     long result = 0;
     bool done = false;
   };

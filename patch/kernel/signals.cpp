@@ -113,6 +113,11 @@ bool take_signal(green& g, siginfo_t& info, ucontext_t& context) noexcept {
   return false;
 }
 
+/// Takes the next signal of `among` that is pending for g, its own before the process's.
+bool next_signal(green& g, std::uint64_t among, siginfo_t& info) noexcept {
+  return g.pending.pop(among, info) || the_machine().signals.pending.pop(among, info);
+}
+
 bool would_take(const green& g, std::uint64_t bit) noexcept {
   return !(g.blocked & bit) || (g.waits_for & bit);
 }
@@ -174,13 +179,18 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
     take_signal(*g, *info, context);
   else
     send_signal(taker ? *taker : *g, *info);
-  siginfo_t next;
-  while (g->pending.pop(~g->blocked, next)) take_signal(*g, next, context);
-  while (g->on->signal_arrived) {  // it came while the handler's mask was being set up
-    route_arrived_signal(*g->on);
-    while (g->pending.pop(~g->blocked, next)) take_signal(*g, next, context);
+  for (;;) {
+    siginfo_t next;
+    while (next_signal(*g, ~g->blocked, next)) take_signal(*g, next, context);
+    // From here to rt_sigreturn nothing may come in between.
+    worker& w = *g->on;
+    if (!w.kernel_blocks_all) {
+      w.kernel_blocks_all = true;
+      set_kernel_mask(everything);
+    }
+    if (!w.signal_arrived) break;
+    route_arrived_signal(w);
   }
-  // Until rt_sigreturn the kernel may hold everything back, so nothing comes in between.
   mask_of(context) = g->on->kernel_mask;
   g->on->kernel_blocks_all = false;
   g->in_kernel = false;
@@ -241,17 +251,27 @@ void set_blocked(green& g, std::uint64_t mask) noexcept {
 void apply_worker_mask(worker& w) noexcept {
   w.kernel_mask = the_machine().signals.worker_mask();
   // While a signal waits to be routed all others are held back.
-  if (!w.signal_arrived) set_kernel_mask(w.kernel_mask);
+  if (!w.signal_arrived && !w.kernel_blocks_all) set_kernel_mask(w.kernel_mask);
 }
 
 bool signal_is_deliverable(const green& g) noexcept {
-  return (g.pending.set() & (~g.blocked | g.waits_for)) != 0;
+  const std::uint64_t pending = g.pending.set() | the_machine().signals.pending.set();
+  return (pending & (~g.blocked | g.waits_for)) != 0;
+}
+
+void hand_pending_to_kernel(green& g) noexcept {
+  siginfo_t info;
+  const auto process = raw_syscall(SYS_getpid);
+  while (g.pending.pop(g.blocked, info))
+    raw_syscall(SYS_rt_tgsigqueueinfo, process, raw_syscall(SYS_gettid), info.si_signo, &info);
+  while (the_machine().signals.pending.pop(g.blocked, info))
+    raw_syscall(SYS_rt_sigqueueinfo, process, info.si_signo, &info);
 }
 
 delivery deliver_signals(green& g, syscall_frame& frame) noexcept {
   delivery done;
   siginfo_t info;
-  while (g.pending.pop(~g.blocked, info)) {
+  while (next_signal(g, ~g.blocked, info)) {
     const std::uint64_t flags = the_machine().signals.actions[info.si_signo].flags;
     ucontext_t context;
     context_from_frame(frame, context);
@@ -284,12 +304,12 @@ void send_signal(green& g, const siginfo_t& info) noexcept {
 void route_arrived_signal(worker& w) noexcept {
   if (!w.signal_arrived) return;
   siginfo_t info = w.arrived;
-  green* target = recipient(info, *self());
-  // Blocked by all since it came: kept for whoever there is.
-  if (!target) target = &the_machine().all.front();
-  send_signal(*target, info);
+  if (green* target = recipient(info, *self()))
+    send_signal(*target, info);
+  else  // blocked by all since it came
+    the_machine().signals.pending.push(info);
   w.signal_arrived = false;
-  set_kernel_mask(w.kernel_mask);
+  if (!w.kernel_blocks_all) set_kernel_mask(w.kernel_mask);
 }
 
 long change_action(int signal, const signal_state::action* next,
@@ -326,7 +346,7 @@ long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
   set &= ~unblockable;
   siginfo_t found;
   const auto fetch = [&]() -> long {
-    if (g.pending.pop(set, found)) {
+    if (next_signal(g, set, found)) {
       if (info) *info = found;
       return found.si_signo;
     }
@@ -365,7 +385,7 @@ long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
       result = fetch();
       break;
     }
-    if (why == wakeup::signal && !(g.pending.set() & set)) {
+    if (why == wakeup::signal && !((g.pending.set() | s.pending.set()) & set)) {
       result = -EINTR;
       break;
     }

@@ -11,7 +11,8 @@
 /// Signals, as a model first:
 ///
 /// - A green thread has a mask (`blocked`) and a set of pending signals directed at it. What
-///   is pending for the process stays in the kernel.
+///   is pending for the process stays in the kernel while all threads block it, but for what
+///   some thread's mask let in and that nobody would take any more when it was looked at.
 /// - The kernel's mask of a worker is the intersection of all green threads' masks: what
 ///   any of them would take may come in. Added to it is what some thread waits for in
 ///   sigtimedwait: that stays pending in the kernel, where the waiter fetches it.
@@ -42,6 +43,7 @@ struct signal_state {
   unsigned blocked_by[count] = {};    // how many green threads block signal n+1
   unsigned awaited_by[count] = {};    // how many wait for it in sigtimedwait
   int waiter_descriptor = -1;         // signalfd of all that is awaited
+  signal_queue pending;               // for the process: whoever does not block it takes it
 
   void add(green& g) noexcept;
   void remove(green& g) noexcept;
@@ -55,6 +57,10 @@ void set_blocked(green& g, std::uint64_t mask) noexcept;
 
 /// Tells the kernel the worker's mask, whatever it was.
 void apply_worker_mask(worker& w) noexcept;
+
+/// Puts what is pending with us into the kernel, where g, the only thread left, will look
+/// for it once its calls are not ours any more.
+void hand_pending_to_kernel(green& g) noexcept;
 
 /// Whether something is pending for g that it does not block.
 [[nodiscard]] bool signal_is_deliverable(const green& g) noexcept;

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "patch/calls/descriptors.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/process.hpp"
@@ -86,6 +87,9 @@ void choose_phase() noexcept {
   machine& m = the_machine();
   // A thread that is left alone but has a tid of ours goes on needing us.
   const bool alone = m.count == 1 && m.all.front().tid == m.main_tid;
+  if (alone && m.now == phase::active) hand_pending_to_kernel(m.all.front());
+  // Changes made while calls were not ours were not seen.
+  if (!alone && m.now == phase::single) options_changed();
   m.now = alone ? phase::single : phase::active;
   set_virtual_calls(m.now);
 }
@@ -181,6 +185,7 @@ void keep_only(green& g) noexcept {
   g.tid = m.main_tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
   bucket_of(g.tid).push_back(g);
   g.pending.clear();  // pending signals are not inherited
+  m.signals.pending.clear();
   choose_phase();
 }
 
