@@ -116,7 +116,9 @@ wakeup park_on_all(green& g, unsigned count, core::nanoseconds until, Describe&&
     w.owner = &g;
     describe(i, w.fd, w.wanted);
     if (w.fd < 0) continue;
-    waitable = m.reactor.add(w) == 0;
+    // What knows no waiting (EPERM) was found not ready, and stays so.
+    const int failed = m.reactor.add(w);
+    waitable = failed == 0 || failed == -EPERM;
   }
   const wakeup why = waitable ? park(g, until, park_reason::poll, true) : wakeup::none;
   for (unsigned i = 0; i < count; ++i)

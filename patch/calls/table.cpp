@@ -51,7 +51,9 @@ long settle(green& g, syscall_frame& frame, long result, bool& again) noexcept {
     g.restore_blocked = false;
     set_blocked(g, g.saved_blocked);
   }
-  if (result == restart_if_allowed) {
+  if (result == restart_always) {
+    again = true;
+  } else if (result == restart_if_allowed) {
     if (done.handled && !done.may_restart) return -EINTR;
     again = true;
   } else if (result == restart_unless_handled) {
@@ -78,7 +80,7 @@ extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame
     bool again = false;
     // A thread may come back on another worker: nothing about it is kept from before.
     if (g.on->signal_arrived || g.restore_blocked || signal_is_deliverable(g) ||
-        result == restart_if_allowed || result == restart_unless_handled)
+        (result <= restart_if_allowed && result >= restart_unless_handled))
       result = settle(g, *frame, result, again);
     if (again) {
       g.call_restarted = true;

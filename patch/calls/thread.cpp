@@ -26,7 +26,8 @@ long on_set_tid_address(green& g, syscall_frame& f) noexcept {
 long on_set_robust_list(green& g, syscall_frame& f) noexcept {
   if (f.rsi != sizeof(robust_list_head)) return -EINVAL;
   g.robust_list = pointer<robust_list_head>(f.rdi);
-  return 0;
+  // What a process holds when it is killed only the kernel can give back.
+  return g.tid == the_machine().main_tid ? pass_to_kernel : 0;
 }
 
 long on_get_robust_list(green& g, syscall_frame& f) noexcept {

@@ -11,6 +11,8 @@ inline constexpr long pass_to_kernel = -0x10000;
 inline constexpr long spawn_in_kernel = -0x10001;
 
 // The kernel's own restart codes, for a park that a signal ended (signal(7)):
+/// The call is made again after any handler.
+inline constexpr long restart_always = -513;  // ERESTARTNOINTR
 /// EINTR after a handler without SA_RESTART, else the call is made again.
 inline constexpr long restart_if_allowed = -512;  // ERESTARTSYS
 /// EINTR after any handler, else the call is made again.

@@ -66,6 +66,7 @@ long futex_table::wake(std::uint32_t* word, int most, std::uint32_t bitset) noex
   bucket& b = of(word);
   if (b.empty()) return 0;
   if (most < 1) most = 1;  // the kernel counts after it has woken one
+  if (most < 1) most = 1;  // the kernel counts after waking
   long woken = 0;
   bool misused = false;
   b.for_each([&](futex_waiter& w) {
@@ -171,8 +172,9 @@ long futex_table::lock_pi(green& g, std::uint32_t* word, core::nanoseconds deadl
     w.thread = &g;
     of(word).push_back(w);
     const long result = sleep(g, deadline);
-    // Handed over: the word holds our tid. A PI lock is taken again after any signal.
-    return result == restart_unless_handled ? restart_if_allowed : result;
+    // Handed over: the word holds our tid. EINTR is no answer that glibc knows.
+    return result == restart_unless_handled || result == restart_if_allowed ? restart_always
+                                                                            : result;
   }
 }
 

@@ -16,10 +16,21 @@ constexpr pair restored[] = {
     {REG_EFL, &syscall_frame::rflags},
 };
 
+struct alignas(16) floating_state {
+  unsigned char bytes[512];
+};
+static_assert(sizeof(floating_state) == sizeof(_libc_fpstate));
+
 }  // namespace
 
 void context_from_frame(const syscall_frame& frame, ucontext_t& context) noexcept {
   __builtin_memset(&context, 0, sizeof context);
+  // No vector register has changed since the call began, and none may have afterwards: the
+  // kernel preserves them, the program's handler does not.
+  floating_state now;
+  asm volatile("fxsave64 %0" : "=m"(now));
+  __builtin_memcpy(&context.__fpregs_mem, &now, sizeof now);
+  context.uc_mcontext.fpregs = &context.__fpregs_mem;
   greg_t* regs = context.uc_mcontext.gregs;
   for (const pair& p : restored) regs[p.greg] = static_cast<greg_t>(frame.*p.reg);
   regs[REG_RAX] = static_cast<greg_t>(frame.rax);
@@ -31,6 +42,9 @@ void context_from_frame(const syscall_frame& frame, ucontext_t& context) noexcep
 void frame_from_context(const ucontext_t& context, syscall_frame& frame) noexcept {
   const greg_t* regs = context.uc_mcontext.gregs;
   for (const pair& p : restored) frame.*p.reg = static_cast<std::uint64_t>(regs[p.greg]);
+  floating_state then;
+  __builtin_memcpy(&then, &context.__fpregs_mem, sizeof then);
+  asm volatile("fxrstor64 %0" : : "m"(then));
 }
 
 const void* interrupted_stack(const ucontext_t& context) noexcept {

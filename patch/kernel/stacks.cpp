@@ -61,11 +61,13 @@ long stack_store::protect(void* at, std::size_t size, int protection) noexcept {
   if (from + size > region + c.slab.size()) return -ENOMEM;
   const auto below = static_cast<std::size_t>(from - region);
   if (protection == (PROT_READ | PROT_WRITE)) {
-    if (c.uniform && below == usual_guard) return 0;
+    if (c.uniform && below == usual_guard) return 0;  // accessible as it is
     c.uniform = false;
     core::remove_guard(from, size, core::guard_kind::install);
     const long lifted = raw_syscall(SYS_mprotect, from, size, protection);
-    if (below != 0 && !is_error(lifted)) core::install_guard(region, below);
+    // Only glibc's own call, for all but the guard, says what the guard is to be.
+    const bool rest = from + size == region + c.slab.size();
+    if (below != 0 && rest && !is_error(lifted)) core::install_guard(region, below);
     return lifted;
   }
   c.uniform = false;
