@@ -72,7 +72,7 @@ const char* read_configuration(char** environment) noexcept {
     if (const char* v = value_of(*entry, "WEFT_STATS")) current.statistics = is_on(v);
     if (const char* v = value_of(*entry, "WEFT_NO_CHILDREN")) current.no_children = is_on(v);
     if (const char* v = value_of(*entry, "WEFT_IF_POSSIBLE")) current.if_possible = is_on(v);
-    if (const char* v = value_of(*entry, "WEFT_STACK_SIZE")) {
+    if (const char* v = value_of(*entry, "WEFT_STACK_SIZE"); v && *v) {  // empty: unset
       current.stack_size = size_in(v);
       if (current.stack_size < 16384)
         complaint = "weft: WEFT_STACK_SIZE must be a size of at least 16K, such as 256K\n";

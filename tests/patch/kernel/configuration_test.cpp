@@ -66,8 +66,13 @@ TEST(configuration, stack_sizes) {
   }
 }
 
+TEST(configuration, an_empty_stack_size_is_none) {
+  const environment e({"WEFT_STACK_SIZE="});
+  EXPECT_EQ(e.complaint, nullptr);
+}
+
 TEST(configuration, what_is_no_stack_size_is_complained_about_in_one_line) {
-  for (const char* text : {"", "K", "0", "16383", "15K", "1KB", "1T", "-1", "0x10000", " 64K", "64 K",
+  for (const char* text : {"K", "0", "16383", "15K", "1KB", "1T", "-1", "0x10000", " 64K", "64 K",
                            "99999999999999999999", "17592186044416G", "18446744073709551616"}) {
     const environment e({std::string("WEFT_STACK_SIZE=") + text});
     ASSERT_NE(e.complaint, nullptr) << text;

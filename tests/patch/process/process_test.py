@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""Processes with the patch in them, from outside: options, statistics, descriptors, children, ends.
+
+Usage: process_test.py LAUNCHER LIBRARY SUBJECT OTHER_LIBRARY
+"""
+import os
+import pathlib
+import re
+import resource
+import signal
+import subprocess
+import sys
+import unittest
+
+LAUNCHER, LIBRARY, SUBJECT, OTHER = (pathlib.Path(p).resolve() for p in sys.argv[1:5])
+
+WORKERS, NAPS = 8, 3  # subject.c's
+
+
+def run(command, *, env=None, files=None):
+    """(status, output, errors) of a command in an environment without weft but for `env`."""
+    clean = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD" and not k.startswith("WEFT_")}
+
+    def limit():
+        if files:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+
+    done = subprocess.run([str(c) for c in command], env={**clean, **(env or {})}, text=True, preexec_fn=limit,
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def native(*arguments, **more):
+    return run([SUBJECT, *arguments], **more)
+
+
+def weft(*arguments, options=(), **more):
+    return run([LAUNCHER, *options, "--", SUBJECT, *arguments], **more)
+
+
+def by_hand(*arguments, env=None, **more):
+    return run([SUBJECT, *arguments], env={"LD_PRELOAD": str(LIBRARY), **(env or {})}, **more)
+
+
+def statistics(errors):
+    """The numbers of the two lines that --stats prints."""
+    lines = errors.splitlines()
+    if len(lines) != 2:
+        raise AssertionError(f"two lines were expected:\n{errors}")
+    first = re.fullmatch(r"weft: threads made (\d+), green threads peak (\d+), switches (\d+)", lines[0])
+    second = re.fullmatch(r"weft: parks sleep (\d+), futex (\d+), io (\d+), poll (\d+), child (\d+), signal (\d+)",
+                          lines[1])
+    if not first or not second:
+        raise AssertionError(f"not understood:\n{errors}")
+    names = ("made", "peak", "switches", "sleep", "futex", "io", "poll", "child", "signal")
+    return dict(zip(names, map(int, first.groups() + second.groups())))
+
+
+class Case(unittest.TestCase):
+    def same_as_native(self, *arguments, **more):
+        expected = native(*arguments, **more)
+        self.assertEqual(weft(*arguments, **more), expected)
+        self.assertEqual(by_hand(*arguments, **more), expected)
+        return expected
+
+
+class Statistics(Case):
+    def check_work(self, outcome):
+        status, output, errors = outcome
+        self.assertEqual((status, output), (0, "worked\n"))
+        s = statistics(errors)
+        self.assertEqual((s["made"], s["peak"]), (WORKERS + 1, WORKERS + 1))
+        self.assertEqual(s["sleep"], WORKERS * NAPS + 1)
+        # Each read waits once. A thread that is looked at for readiness in vain waits again.
+        self.assertTrue(WORKERS <= s["io"] <= 2 * WORKERS, s)
+        self.assertTrue(1 <= s["futex"] <= 2 * WORKERS, s)  # joins
+        self.assertEqual((s["poll"], s["child"], s["signal"]), (0, 0, 0))
+        parks = s["sleep"] + s["io"] + s["futex"]
+        self.assertTrue(parks <= s["switches"] <= 3 * parks + 100, s)
+
+    def test_of_threads(self):
+        self.check_work(weft("work", options=["--stats"]))
+
+    def test_by_hand(self):
+        self.check_work(by_hand("work", env={"WEFT_STATS": "1"}))
+
+    def test_of_one_thread(self):
+        status, output, errors = weft("nothing", options=["--stats"])
+        self.assertEqual((status, output), (0, "done\n"))
+        expected = dict.fromkeys(("switches", "sleep", "futex", "io", "poll", "child", "signal"), 0)
+        self.assertEqual(statistics(errors), {**expected, "made": 1, "peak": 1})
+
+    def test_at_every_end_that_is_an_exit(self):
+        for how in ("return", "thread"):
+            status, _, errors = weft("end", how, "3", options=["--stats"])
+            self.assertEqual(status, 3)
+            self.assertGreaterEqual(statistics(errors)["made"], 2)
+
+    def test_none_unless_asked_for(self):
+        self.assertEqual(weft("work"), (0, "worked\n", ""))
+
+
+class Verbose(Case):
+    def check(self, lines):
+        self.assertTrue(lines)
+        found = re.search(r"patched (\d+) of (\d+) system call sites in (\d+) objects", lines[0])
+        self.assertTrue(found, lines)
+        patched, sites, objects = map(int, found.groups())
+        self.assertTrue(100 < patched <= sites, lines)
+        self.assertGreaterEqual(objects, 2)  # libc and ld.so
+        for line in lines:
+            self.assertTrue(line.startswith("weft: "), line)
+        for line in lines[1:]:
+            self.assertRegex(line, r"^weft: native: \S+ at 0x[0-9a-f]+.*: \S")
+
+    def test_says_what_is_patched_and_what_is_not(self):
+        status, output, errors = weft("nothing", options=["--verbose"])
+        self.assertEqual((status, output), (0, "done\n"))
+        first, *rest = errors.splitlines()
+        self.assertIn(f"LD_PRELOAD={LIBRARY}", first)
+        self.check(rest)
+
+    def test_by_hand(self):
+        self.check(by_hand("nothing", env={"WEFT_VERBOSE": "1"})[2].splitlines())
+
+
+class StackSize(Case):
+    ASKED_FOR = "asked-for 1048576 guard 65536\n"
+
+    def test_of_threads_that_ask_for_none(self):
+        expected = "default 307200 guard 4096\n" + self.ASKED_FOR
+        self.assertEqual(weft("stack", options=["--stack-size", "300K"]), (0, expected, ""))
+        self.assertEqual(by_hand("stack", env={"WEFT_STACK_SIZE": "300k"}), (0, expected, ""))
+
+    def test_is_the_native_one_otherwise(self):
+        self.assertIn(self.ASKED_FOR, self.same_as_native("stack")[1])
+        self.same_as_native("stack", env={"WEFT_STACK_SIZE": ""})
+
+    def test_what_makes_no_sense_is_told_in_one_line(self):
+        expected = native("stack")
+        for value in ("12", "15K", "much", "-1"):
+            status, output, errors = by_hand("stack", env={"WEFT_STACK_SIZE": value})
+            self.assertEqual((status, output), expected[:2], value)
+            self.assertRegex(errors, r"\Aweft: WEFT_STACK_SIZE [^\n]*\n\Z", value)
+        for value in ("12", "15K", "much", "-1"):
+            status, output, errors = weft("stack", options=["--stack-size", value])
+            self.assertEqual((status, output), (125, ""), value)
+            self.assertRegex(errors, r"\Aweft: --stack-size: [^\n]*\n\Z", value)
+
+
+class Children(Case):
+    KINDS = ("fork and exec", "posix_spawn", "system")
+
+    def expect(self, outcome, mapped, preload, parent_preload):
+        lines = [f"parent: mapped, LD_PRELOAD {parent_preload}"]
+        lines += [f"{kind}: {mapped}, LD_PRELOAD {preload}" for kind in self.KINDS]
+        self.assertEqual(outcome, (0, "\n".join(lines) + "\n", ""))
+
+    def test_are_patched_too(self):
+        self.expect(weft("children"), "mapped", LIBRARY, LIBRARY)
+        self.expect(by_hand("children"), "mapped", LIBRARY, LIBRARY)
+
+    def test_are_not_with_no_children(self):
+        self.expect(weft("children", options=["--no-children"]), "not mapped", "unset", "unset")
+        self.expect(by_hand("children", env={"WEFT_NO_CHILDREN": "1"}), "not mapped", "unset", "unset")
+
+    def test_keep_what_else_is_preloaded(self):
+        both = f"{LIBRARY}:{OTHER}"
+        other = {"LD_PRELOAD": str(OTHER)}
+        self.expect(weft("children", env=other), "mapped", both, both)
+        self.expect(weft("children", env=other, options=["--no-children"]), "not mapped", OTHER, OTHER)
+        self.expect(by_hand("children", env={"LD_PRELOAD": f"{OTHER} {LIBRARY}", "WEFT_NO_CHILDREN": "1"}),
+                    "not mapped", OTHER, OTHER)
+
+
+class Descriptors(Case):
+    def test_a_process_with_one_thread_is_as_without_weft(self):
+        for files in (1024, 64):
+            _, output, _ = self.same_as_native("alone", files=files)
+            self.assertIn("kernel threads 1\n", output)
+            self.assertIn("own: 0 1 2\n", output)
+            self.assertIn("Seccomp:\t0\n", output)
+
+    def test_children_see_none(self):
+        for files in (1024, 64):
+            _, output, _ = self.same_as_native("inherited", files=files)
+            self.assertEqual(len(output.splitlines()), 4)
+
+    def test_closing_everything_does_no_harm(self):
+        for files in (1024, 64):
+            expected = native("close-all", files=files)
+            self.assertEqual(expected, (0, "closed 4\nleft: 0 1 2 3 4 5 6\nalive\n", ""))
+            for run_it in (weft, by_hand):
+                status, output, errors = run_it("close-all", files=files)
+                self.assertEqual((status, errors), (0, ""))
+                lines = output.splitlines()
+                self.assertEqual([lines[0], lines[2]], ["closed 4", "alive"])
+                left = [int(n) for n in lines[1].split()[1:]]
+                self.assertEqual(left[:7], [0, 1, 2, 3, 4, 5, 6])
+                # Beyond the program's own: few, and far away.
+                self.assertTrue(all(n >= files * 3 // 4 for n in left[7:]), left)
+                self.assertLess(len(left), 7 + 5)
+
+    def test_a_small_limit_is_enough(self):
+        self.same_as_native("work", files=64)
+
+
+class End(Case):
+    def test_statuses(self):
+        for status in (0, 1, 3, 255):
+            self.assertEqual(self.same_as_native("end", "return", status)[0], status)
+            self.assertEqual(self.same_as_native("end", "thread", status)[0], status)
+
+    def test_signals(self):
+        for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGUSR1, signal.SIGALRM):
+            self.assertEqual(self.same_as_native("end", "signal", int(number))[0], -number)
+        self.assertEqual(self.same_as_native("end", "abort", 0)[0], -signal.SIGABRT)
+
+    def test_with_the_last_thread(self):
+        self.assertEqual(self.same_as_native("end", "last", 0)[0], 0)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)

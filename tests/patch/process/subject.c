@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// An ordinary threaded program, without a word about weft, that does what its first argument says
+// and tells what it found.
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char** environ;
+
+static void fail(const char* what) {
+  fprintf(stderr, "subject: %s: %s\n", what, strerror(errno));
+  exit(99);
+}
+static void must(int ok, const char* what) {
+  if (!ok) fail(what);
+}
+
+static void sleep_ms(long ms) {
+  const struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+  must(nanosleep(&t, NULL) == 0, "nanosleep");
+}
+
+// ---- work: a known number of threads, sleeps and reads that wait
+
+enum { workers = 8, naps = 3 };
+static int pipes[workers][2];
+
+static void* work(void* argument) {
+  const int* ends = argument;
+  for (int i = 0; i < naps; ++i) sleep_ms(2);
+  char c;
+  must(read(ends[0], &c, 1) == 1, "read");
+  must(close(ends[0]) == 0, "close");
+  return NULL;
+}
+
+static void do_work(void) {
+  pthread_t threads[workers];
+  for (int i = 0; i < workers; ++i) {
+    must(pipe(pipes[i]) == 0, "pipe");
+    must(pthread_create(&threads[i], NULL, work, pipes[i]) == 0, "pthread_create");
+  }
+  sleep_ms(200);  // all wait for their pipes by now
+  for (int i = 0; i < workers; ++i) must(write(pipes[i][1], "x", 1) == 1, "write");
+  for (int i = 0; i < workers; ++i) {
+    pthread_join(threads[i], NULL);
+    close(pipes[i][1]);
+  }
+  puts("worked");
+}
+
+// ---- stack: what threads get
+
+static void* tell_stack(void* name) {
+  pthread_attr_t attributes;
+  void* at;
+  size_t size, guard;
+  pthread_getattr_np(pthread_self(), &attributes);
+  pthread_attr_getstack(&attributes, &at, &size);
+  pthread_attr_getguardsize(&attributes, &guard);
+  printf("%s %zu guard %zu\n", (const char*)name, size, guard);
+  pthread_attr_destroy(&attributes);
+  return NULL;
+}
+
+static void do_stack(void) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, tell_stack, "default");
+  pthread_join(thread, NULL);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, 1 << 20);
+  pthread_attr_setguardsize(&attributes, 1 << 16);
+  pthread_create(&thread, &attributes, tell_stack, "asked-for");
+  pthread_join(thread, NULL);
+}
+
+// ---- mapped, children: whether weft is there
+
+static void do_mapped(const char* how) {
+  FILE* maps = fopen("/proc/self/maps", "r");
+  char line[4096];
+  int found = 0;
+  must(maps != NULL, "maps");
+  while (fgets(line, sizeof line, maps)) found |= strstr(line, "libweft-patch") != NULL;
+  fclose(maps);
+  const char* preload = getenv("LD_PRELOAD");
+  printf("%s: %s, LD_PRELOAD %s\n", how, found ? "mapped" : "not mapped", preload ? preload : "unset");
+  fflush(stdout);
+}
+
+static void do_children(const char* self) {
+  do_mapped("parent");
+  int status;
+  pid_t pid = fork();
+  if (pid == 0) {
+    execl(self, self, "mapped", "fork and exec", (char*)NULL);
+    _exit(98);
+  }
+  waitpid(pid, &status, 0);
+  char* arguments[] = {(char*)self, "mapped", "posix_spawn", NULL};
+  must(posix_spawn(&pid, self, NULL, NULL, arguments, environ) == 0, "posix_spawn");
+  waitpid(pid, &status, 0);
+  char command[4096];
+  snprintf(command, sizeof command, "'%s' mapped system", self);
+  must(system(command) == 0, "system");
+}
+
+// ---- descriptors
+
+static int by_number(const void* a, const void* b) { return *(const int*)a - *(const int*)b; }
+
+static void list_descriptors(const char* who) {
+  int all[4096], count = 0;
+  DIR* dir = opendir("/proc/self/fd");
+  must(dir != NULL, "opendir");
+  for (struct dirent* e; (e = readdir(dir)) && count < 4096;)
+    if (e->d_name[0] != '.' && atoi(e->d_name) != dirfd(dir)) all[count++] = atoi(e->d_name);
+  closedir(dir);
+  qsort(all, count, sizeof *all, by_number);
+  printf("%s:", who);
+  for (int i = 0; i < count; ++i) printf(" %d", all[i]);
+  puts("");
+  fflush(stdout);
+}
+
+static int kernel_threads(void) {
+  int count = 0;
+  DIR* dir = opendir("/proc/self/task");
+  must(dir != NULL, "opendir");
+  for (struct dirent* e; (e = readdir(dir));) count += e->d_name[0] != '.';
+  closedir(dir);
+  return count;
+}
+
+static void tell_lines(const char* file, const char* const* names) {
+  FILE* status = fopen(file, "r");
+  char line[256];
+  must(status != NULL, file);
+  while (fgets(line, sizeof line, status))
+    for (const char* const* name = names; *name; ++name)
+      if (strncmp(line, *name, strlen(*name)) == 0) fputs(line, stdout);
+  fclose(status);
+}
+
+/// One thread: nothing of it is to differ.
+static void do_alone(void) {
+  static const char* const names[] = {"Seccomp:", "NoNewPrivs:", "SigBlk:", "SigIgn:", "SigCgt:",
+                                      "Threads:", "FDSize:", NULL};
+  list_descriptors("own");
+  printf("kernel threads %d\n", kernel_threads());
+  tell_lines("/proc/self/status", names);
+  int count = 0;
+  while (dup(0) >= 0) ++count;
+  printf("%d more, then %s\n", count, strerror(errno));
+}
+
+static void* read_one(void* end) {
+  char c = 0;
+  must(read(*(int*)end, &c, 1) == 1, "read");
+  return NULL;
+}
+
+/// Children made while a thread waits for input, so that weft has descriptors.
+static void do_inherited(void) {
+  int ends[2];
+  pthread_t thread;
+  must(pipe2(ends, O_CLOEXEC) == 0, "pipe");
+  must(pthread_create(&thread, NULL, read_one, &ends[0]) == 0, "pthread_create");
+  sleep_ms(20);
+  fflush(stdout);
+  pid_t pid = fork();
+  if (pid == 0) {
+    list_descriptors("forked");
+    char* arguments[] = {"sh", "-c", "echo executed: $(ls /proc/self/fd)", NULL};
+    execv("/bin/sh", arguments);
+    _exit(98);
+  }
+  must(waitpid(pid, NULL, 0) == pid, "waitpid");
+  must(system("echo system: $(ls /proc/self/fd)") == 0, "system");
+  int next = dup(0);
+  printf("the next number is %d\n", next);
+  close(next);
+  must(write(ends[1], "x", 1) == 1, "write");
+  pthread_join(thread, NULL);
+}
+
+static void exchange(void) {
+  int ends[2], both[2];
+  pthread_t first, second;
+  must(pipe(ends) == 0, "pipe");
+  must(socketpair(AF_UNIX, SOCK_STREAM, 0, both) == 0, "socketpair");
+  must(pthread_create(&first, NULL, read_one, &ends[0]) == 0, "pthread_create");
+  must(pthread_create(&second, NULL, read_one, &both[0]) == 0, "pthread_create");
+  sleep_ms(5);
+  must(write(ends[1], "x", 1) == 1, "write");
+  must(write(both[1], "x", 1) == 1, "write");
+  pthread_join(first, NULL);
+  pthread_join(second, NULL);
+  struct pollfd nothing = {both[0], POLLIN, 0};
+  must(poll(&nothing, 1, 3) == 0, "poll");
+}
+
+/// Waits in the background all the time, once by a lock and once by a sleep.
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static int over;
+static void* background(void* unused) {
+  pthread_mutex_lock(&mutex);
+  while (!over) pthread_cond_wait(&changed, &mutex);
+  pthread_mutex_unlock(&mutex);
+  return unused;
+}
+
+static void do_close_all(void) {
+  pthread_t thread;
+  must(pthread_create(&thread, NULL, background, NULL) == 0, "pthread_create");
+  exchange();
+  int closed = 0;
+  for (int fd = 3; fd < 1024; ++fd) closed += close(fd) == 0;
+  printf("closed %d\n", closed);
+  exchange();
+  must(close_range(3, ~0u, 0) == 0, "close_range");
+  exchange();
+  must(close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) == 0, "close_range");
+  exchange();
+  closefrom(3);
+  exchange();
+  list_descriptors("left");  // natively three; what weft keeps is beyond
+  pthread_mutex_lock(&mutex);
+  over = 1;
+  pthread_cond_signal(&changed);
+  pthread_mutex_unlock(&mutex);
+  pthread_join(thread, NULL);
+  puts("alive");
+}
+
+// ---- end: the ways to end, with other threads waiting
+
+static void* wait_for_ever(void* unused) {
+  for (;;) pause();
+  return unused;
+}
+static void* end_process(void* status) { exit(*(int*)status); }
+
+static void do_end(const char* how, int status) {
+  pthread_t thread;
+  must(pthread_create(&thread, NULL, wait_for_ever, NULL) == 0, "pthread_create");
+  if (strcmp(how, "return") == 0) exit(status);
+  if (strcmp(how, "signal") == 0) {
+    signal(status, SIG_DFL);
+    kill(getpid(), status);
+    sleep_ms(10000);
+  }
+  if (strcmp(how, "abort") == 0) abort();
+  if (strcmp(how, "thread") == 0) {
+    must(pthread_create(&thread, NULL, end_process, &status) == 0, "pthread_create");
+    sleep_ms(10000);
+  }
+  if (strcmp(how, "last") == 0) {
+    pthread_cancel(thread);
+    pthread_exit(NULL);
+  }
+}
+
+int main(int argc, char** argv) {
+  const char* what = argc > 1 ? argv[1] : "";
+  if (strcmp(what, "work") == 0) do_work();
+  else if (strcmp(what, "nothing") == 0) puts("done");
+  else if (strcmp(what, "stack") == 0) do_stack();
+  else if (strcmp(what, "mapped") == 0) do_mapped(argv[2]);
+  else if (strcmp(what, "children") == 0) do_children(argv[0]);
+  else if (strcmp(what, "alone") == 0) do_alone();
+  else if (strcmp(what, "inherited") == 0) do_inherited();
+  else if (strcmp(what, "close-all") == 0) do_close_all();
+  else if (strcmp(what, "end") == 0) do_end(argv[2], atoi(argv[3]));
+  else return 97;
+  return 0;
+}
