@@ -15,7 +15,8 @@ enum class fd_kind : std::uint8_t {
   unknown,
   socket,   // MSG_DONTWAIT
   pipe,     // RWF_NOWAIT
-  pollable, // poll first: ttys, FIFOs, eventfds, ...
+  fifo,     // a pipe with a name, which knows no RWF_NOWAIT
+  pollable, // poll first: ttys, eventfds, ...
   file,     // never waits in our sense: regular files, directories, block devices
 };
 

@@ -30,13 +30,16 @@ long on_rt_sigaction(green&, syscall_frame& f) noexcept {
 long on_rt_sigprocmask(green& g, syscall_frame& f) noexcept {
   if (f.r10 != sigset_size) return -EINVAL;
   const std::uint64_t before = g.blocked;
+  const int how = number(f.rdi);
+  // Asked that way to find out whether an address can be read.
+  if (f.rsi && how != SIG_BLOCK && how != SIG_UNBLOCK && how != SIG_SETMASK)
+    return raw_syscall(SYS_rt_sigprocmask, how, f.rsi, nullptr, sigset_size);
   if (f.rsi) {
     const std::uint64_t set = *pointer<std::uint64_t>(f.rsi);
-    switch (number(f.rdi)) {
+    switch (how) {
       case SIG_BLOCK: set_blocked(g, before | set); break;
       case SIG_UNBLOCK: set_blocked(g, before & ~set); break;
-      case SIG_SETMASK: set_blocked(g, set); break;
-      default: return -EINVAL;
+      default: set_blocked(g, set);
     }
   }
   if (f.rdx) *pointer<std::uint64_t>(f.rdx) = before;

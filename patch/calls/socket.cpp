@@ -2,6 +2,7 @@
 //
 // Sockets' own calls.
 #include <errno.h>
+#include <limits.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -41,8 +42,10 @@ bool is_stream(int fd) noexcept {
          type == SOCK_STREAM;
 }
 
-/// Flags that leave nothing to wait for.
-bool waits_for_nothing(int flags) noexcept { return flags & (MSG_DONTWAIT | MSG_ERRQUEUE); }
+/// Flags that leave nothing to wait for: an urgent byte is there or is not.
+bool waits_for_nothing(int flags) noexcept {
+  return flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB);
+}
 
 long on_recvfrom(green& g, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
@@ -54,10 +57,9 @@ long on_recvfrom(green& g, syscall_frame& f) noexcept {
       return raw_syscall(SYS_recvfrom, open, f.rsi + have, f.rdx - have, now, f.r8, f.r9);
     });
   }
-  // What a peek or an urgent byte leaves behind says nothing about the next read.
-  const std::size_t whole = flags & (MSG_PEEK | MSG_OOB) ? 0 : f.rdx;
-  return until_done(g, fd, flags & MSG_OOB ? core::io_priority : core::io_in, whole,
-                    receive_timeout,
+  // What a peek leaves behind says nothing about the next read.
+  const std::size_t whole = flags & MSG_PEEK ? 0 : f.rdx;
+  return until_done(g, fd, core::io_in, whole, receive_timeout,
                     calling(SYS_recvfrom, f.rsi, f.rdx, now, f.r8, f.r9));
 }
 
@@ -80,6 +82,7 @@ void note_received(const msghdr& message) noexcept {
 long on_recvmsg(green& g, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
   auto& message = *pointer<msghdr>(f.rsi);
+  if (message.msg_iovlen > IOV_MAX) return pass_to_kernel;
   const int flags = number(f.rdx);
   const int now = (flags & ~MSG_WAITALL) | MSG_DONTWAIT;
   long result;
@@ -90,9 +93,8 @@ long on_recvmsg(green& g, syscall_frame& f) noexcept {
     const auto name_length = message.msg_namelen;
     const auto control_length = message.msg_controllen;
     const vector_rest all{message.msg_iov, message.msg_iovlen};
-    const std::size_t wanted = flags & (MSG_PEEK | MSG_OOB) ? 0 : all.bytes();
-    result = until_done(g, fd, flags & MSG_OOB ? core::io_priority : core::io_in, wanted,
-                        receive_timeout, [&](int open) {
+    const std::size_t wanted = flags & MSG_PEEK ? 0 : all.bytes();
+    result = until_done(g, fd, core::io_in, wanted, receive_timeout, [&](int open) {
                           message.msg_namelen = name_length;
                           message.msg_controllen = control_length;
                           return raw_syscall(SYS_recvmsg, open, f.rsi, now);
@@ -145,6 +147,7 @@ long on_sendto(green& g, syscall_frame& f) noexcept {
 long on_sendmsg(green& g, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
   const auto& message = *pointer<msghdr>(f.rsi);
+  if (message.msg_iovlen > IOV_MAX) return -EMSGSIZE;
   const int asked = number(f.rdx);
   const int flags = asked | MSG_DONTWAIT;
   vector_rest rest{message.msg_iov, message.msg_iovlen};
@@ -208,6 +211,14 @@ long on_sendmmsg(green& g, syscall_frame& f) noexcept {
   return sent;
 }
 
+/// Of everything else accept knows at once that it is wrong.
+bool is_listening(int fd) noexcept {
+  int listening = 0;
+  unsigned length = sizeof listening;
+  return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 &&
+         listening;
+}
+
 /// accept knows no flag for not waiting, so it is asked whether it would. Among the green
 /// threads of one worker nothing comes between the answer and the call.
 long accept_on(green& g, const syscall_frame& f, int flags) noexcept {
@@ -216,7 +227,8 @@ long accept_on(green& g, const syscall_frame& f, int flags) noexcept {
   // turned away tries again a second later: who takes them goes before all others.
   g.urgent = true;
   const long made = until_done(g, fd, core::io_in, 0, receive_timeout, [&](int open) -> long {
-    if (!is_nonblocking(open) && !ready_now(open, core::io_in)) return -EAGAIN;
+    if (!is_nonblocking(open) && !ready_now(open, core::io_in) && is_listening(open))
+      return -EAGAIN;
     return raw_syscall(SYS_accept4, open, f.rsi, f.rdx, flags);
   });
   g.urgent = false;

@@ -2,6 +2,8 @@
 //
 // read, write and their vectors, and sendfile.
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -13,6 +15,26 @@
 
 namespace weft::patch {
 namespace {
+
+std::size_t bytes_in(const iovec* parts, int count) noexcept {
+  return vector_rest{parts, static_cast<std::size_t>(count)}.bytes();
+}
+
+/// A FIFO that poll says is not ready has ended all the same if no writer came since it was
+/// opened. A second open file, with O_NONBLOCK, tells.
+long read_fifo(int fd, const iovec* parts, int count) noexcept {
+  char path[sizeof "/proc/self/fd/" + 10] = "/proc/self/fd/";
+  int digits = 1;
+  for (int rest = fd; rest >= 10; rest /= 10) ++digits;
+  char* const end = path + sizeof "/proc/self/fd/" - 1 + digits;
+  *end = 0;
+  for (int rest = fd, i = 1; i <= digits; ++i, rest /= 10) end[-i] = static_cast<char>('0' + rest % 10);
+  const long twin = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (is_error(twin)) return -EAGAIN;
+  const long result = raw_syscall(SYS_readv, twin, parts, count);
+  raw_syscall(SYS_close, twin);
+  return result;
+}
 
 /// One try to read that does not wait, whatever `fd` is.
 long try_read(int fd, const iovec* parts, int count) noexcept {
@@ -26,12 +48,13 @@ long try_read(int fd, const iovec* parts, int count) noexcept {
     case fd_kind::pipe: {
       const long n = raw_syscall(SYS_preadv2, fd, parts, count, -1L, 0, RWF_NOWAIT);
       if (n != -EOPNOTSUPP) return n;
-      set_kind(fd, fd_kind::pollable);  // a FIFO
+      set_kind(fd, fd_kind::fifo);
       [[fallthrough]];
     }
     default:
-      if (!ready_now(fd, core::io_in)) return -EAGAIN;
-      return raw_syscall(SYS_readv, fd, parts, count);
+      if (ready_now(fd, core::io_in) || is_nonblocking(fd))
+        return raw_syscall(SYS_readv, fd, parts, count);
+      return kind_of(fd) == fd_kind::fifo ? read_fifo(fd, parts, count) : -EAGAIN;
   }
 }
 
@@ -47,12 +70,24 @@ long try_write(green& g, int fd, const iovec* parts, int count) noexcept {
       const long n = writing(
           g, [&] { return raw_syscall(SYS_pwritev2, fd, parts, count, -1L, 0, RWF_NOWAIT); });
       if (n != -EOPNOTSUPP) return n;
-      set_kind(fd, fd_kind::pollable);
+      set_kind(fd, fd_kind::fifo);
       [[fallthrough]];
     }
-    default:
-      if (!ready_now(fd, core::io_out)) return -EAGAIN;
-      return writing(g, [&] { return raw_syscall(SYS_writev, fd, parts, count); });
+    default: {
+      const bool nonblocking = is_nonblocking(fd);
+      if (!nonblocking && !ready_now(fd, core::io_out)) return -EAGAIN;
+      if (nonblocking || kind_of(fd) != fd_kind::fifo || bytes_in(parts, count) <= PIPE_BUF)
+        return writing(g, [&] { return raw_syscall(SYS_writev, fd, parts, count); });
+      // Room for a page is what poll promises; what is longer need not be written at once.
+      iovec first[vector_rest::window];
+      int n = 0;
+      for (std::size_t room = PIPE_BUF; n < count && n < vector_rest::window && room > 0; ++n) {
+        first[n] = parts[n];
+        if (first[n].iov_len > room) first[n].iov_len = room;
+        room -= first[n].iov_len;
+      }
+      return writing(g, [&] { return raw_syscall(SYS_writev, fd, first, n); });
+    }
   }
 }
 
@@ -72,12 +107,17 @@ long write_all(green& g, int fd, const iovec* parts, std::size_t count) noexcept
   vector_rest rest{parts, count};
   long written = 0;
   do {
+    // First the whole, in one: a datagram is one, however many parts it has, and what fits
+    // into a pipe is not torn.
     iovec window[vector_rest::window];
-    const int n = rest.next(window);
-    std::size_t bytes = 0;
-    for (int i = 0; i < n; ++i) bytes += window[i].iov_len;
-    const long result = until_done(g, fd, core::io_out, bytes, send_timeout,
-                                   [&](int now) { return try_write(g, now, window, n); });
+    const iovec* next = parts;
+    int n = static_cast<int>(count);
+    if (written > 0) {
+      n = rest.next(window);
+      next = window;
+    }
+    const long result = until_done(g, fd, core::io_out, bytes_in(next, n), send_timeout,
+                                   [&](int now) { return try_write(g, now, next, n); });
     if (result < 0) return written > 0 ? written : result;
     written += result;
     rest.advance(static_cast<std::size_t>(result));
@@ -100,9 +140,11 @@ long on_read(green& g, syscall_frame& f) noexcept {
 
 long on_readv(green& g, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
-  const vector_rest all{pointer<iovec>(f.rsi), f.rdx};
-  if (f.rdx > 1024 || is_kernels(fd) || all.bytes() == 0) return pass_to_kernel;
-  return read_parts(g, fd, pointer<iovec>(f.rsi), number(f.rdx), all.bytes());
+  if (f.rdx > IOV_MAX || is_kernels(fd)) return pass_to_kernel;
+  const auto* parts = pointer<iovec>(f.rsi);
+  const std::size_t bytes = bytes_in(parts, number(f.rdx));
+  if (bytes == 0) return pass_to_kernel;
+  return read_parts(g, fd, parts, number(f.rdx), bytes);
 }
 
 long on_write(green& g, syscall_frame& f) noexcept {
@@ -114,14 +156,8 @@ long on_write(green& g, syscall_frame& f) noexcept {
 
 long on_writev(green& g, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
-  const vector_rest all{pointer<iovec>(f.rsi), f.rdx};
-  if (f.rdx > 1024 || is_kernels(fd) || all.bytes() == 0) return pass_to_kernel;
-  // A datagram is one, however many parts it has.
-  if (f.rdx > vector_rest::window && kind_of(fd) == fd_kind::socket) {
-    return until_done(g, fd, core::io_out, all.bytes(), send_timeout, [&](int now) {
-      return try_write(g, now, pointer<iovec>(f.rsi), number(f.rdx));
-    });
-  }
+  if (f.rdx > IOV_MAX || is_kernels(fd)) return pass_to_kernel;
+  if (bytes_in(pointer<iovec>(f.rsi), number(f.rdx)) == 0) return pass_to_kernel;
   return write_all(g, fd, pointer<iovec>(f.rsi), f.rdx);
 }
 

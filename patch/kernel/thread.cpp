@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "patch/calls/descriptors.hpp"
@@ -118,6 +119,10 @@ long create_thread(green& creator, const syscall_frame& frame, const clone_args&
   g->tid = new_tid();
   g->on = creator.on;
   g->blocked = creator.blocked;
+  if (creator.tid == m.main_tid)
+    raw_syscall(SYS_prctl, PR_GET_NAME, g->name);
+  else
+    __builtin_memcpy(g->name, creator.name, sizeof g->name);
   g->thread_pointer = args.flags & CLONE_SETTLS ? reinterpret_cast<void*>(args.tls)
                                                 : creator.thread_pointer;
   if (args.flags & CLONE_CHILD_CLEARTID)
