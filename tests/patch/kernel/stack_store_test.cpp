@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t page = 4096;
 constexpr std::size_t usual = 256 * 1024;
 
-/// Each test's store keeps its address space, as the process's does.
+/// Each test has a store of its own, whose address space stays, as that of every slab.
 class stack_store_test : public testing::Test {
  protected:
   /// As glibc's allocate_stack: maps all of it without access, opens what is above the guard,
@@ -30,7 +30,7 @@ class stack_store_test : public testing::Test {
     return at;
   }
 
-  stack_store& store = *new stack_store;  // never destroyed, as stacks outlive everything
+  stack_store store;
 };
 
 bool is_zero(const char* from, std::size_t size) {
