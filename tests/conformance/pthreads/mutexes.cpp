@@ -3,8 +3,11 @@
 #include "tests/conformance/deadline.hpp"
 
 #include <atomic>
+#include <csignal>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
@@ -226,6 +229,50 @@ void once() {
     thread.join();
 }
 
+void mutex_priority_inheritance_outlasts_signals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) {};
+  sigaction(SIGUSR1, &action, nullptr);
+  mutex m(PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_INHERIT);
+  std::atomic<bool> inside{true};
+  pthread_mutex_lock(m);
+  std::thread other([&] {
+    expect_equal(pthread_mutex_lock(m), 0, "lock");
+    expect(!inside.load(), "only when it is free");
+    pthread_mutex_unlock(m);
+  });
+  usleep(40'000);
+  pthread_kill(other.native_handle(), SIGUSR1);
+  usleep(40'000);
+  inside.store(false);
+  pthread_mutex_unlock(m);
+  other.join();
+  signal(SIGUSR1, SIG_DFL);
+}
+
+void mutex_robust_of_a_killed_process() {
+  void* shared = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  auto* m = static_cast<pthread_mutex_t*>(shared);
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  pthread_mutex_init(m, &attributes);
+  pthread_mutexattr_destroy(&attributes);
+  std::thread([m] {
+    const pid_t child = fork();
+    if (child == 0) {
+      pthread_mutex_lock(m);
+      kill(getpid(), SIGKILL);
+    }
+    waitpid(child, nullptr, 0);
+    expect_equal(pthread_mutex_lock(m), EOWNERDEAD, "lock");
+    expect_equal(pthread_mutex_consistent(m), 0, "consistent");
+    expect_equal(pthread_mutex_unlock(m), 0, "unlock");
+  }).join();
+  munmap(shared, 4096);
+}
+
 const checks registered{
     {"mutex_normal", mutex_normal},
     {"mutex_held_while_sleeping", mutex_held_while_sleeping},
@@ -236,6 +283,8 @@ const checks registered{
     {"mutex_robust", mutex_robust},
     {"spin_lock", spin_lock},
     {"once", once},
+    {"mutex_priority_inheritance_outlasts_signals", mutex_priority_inheritance_outlasts_signals},
+    {"mutex_robust_of_a_killed_process", mutex_robust_of_a_killed_process},
 };
 
 } // namespace

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <set>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <vector>
 
@@ -225,6 +226,36 @@ void thread_kill() {
   signal(SIGUSR1, SIG_DFL);
 }
 
+void names_are_inherited() {
+  std::thread([] {
+    pthread_setname_np(pthread_self(), "parent");
+    std::thread([] {
+      char name[16] = {};
+      expect_equal(pthread_getname_np(pthread_self(), name, sizeof name), 0, "getname");
+      expect_equal(std::string(name), "parent", "the maker's name");
+    }).join();
+  }).join();
+}
+
+// Memory protection in the middle of a stack leaves what lies below as it was.
+void part_of_a_stack_protected() {
+  std::thread([] {
+    constexpr std::size_t page = 4096;
+    alignas(page) volatile char pages[3 * page];
+    volatile char below[20'000];
+    for (volatile char& c : below)
+      c = 7;
+    auto* middle = const_cast<char*>(pages) + page;
+    expect_equal(mprotect(middle, page, PROT_READ), 0, "mprotect");
+    expect_equal(mprotect(middle, page, PROT_READ | PROT_WRITE), 0, "mprotect");
+    *middle = 1;
+    int sum = 0;
+    for (const volatile char& c : below)
+      sum += c;
+    expect_equal(sum, 140'000, "what lies below");
+  }).join();
+}
+
 const checks registered{
     {"create_join", create_join},
     {"exit_value", exit_value},
@@ -237,6 +268,8 @@ const checks registered{
     {"own_stack", own_stack},
     {"sleeps_overlap", sleeps_overlap},
     {"thread_kill", thread_kill},
+    {"names_are_inherited", names_are_inherited},
+    {"part_of_a_stack_protected", part_of_a_stack_protected},
 };
 
 } // namespace

@@ -221,6 +221,21 @@ void poll_a_listener() {
   close(client);
 }
 
+void accept_on_what_does_not_listen() {
+  std::thread([] {
+    const pipe_pair pipe;
+    const tcp_pair connected;
+    int datagrams = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int fresh = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    expect_errno(accept(pipe.reader, nullptr, nullptr), ENOTSOCK, "accept on a pipe");
+    expect_errno(accept(connected.left, nullptr, nullptr), EINVAL, "accept on a connection");
+    expect_errno(accept(datagrams, nullptr, nullptr), EOPNOTSUPP, "accept on datagrams");
+    expect_errno(accept(fresh, nullptr, nullptr), EINVAL, "accept before listen");
+    close_once(datagrams);
+    close_once(fresh);
+  }).join();
+}
+
 const checks registered{
     {"accept_waits", accept_waits},
     {"accept_flags", accept_flags},
@@ -231,6 +246,7 @@ const checks registered{
     {"unix_listener", unix_listener},
     {"time_limits_of_sockets", time_limits_of_sockets},
     {"poll_a_listener", poll_a_listener},
+    {"accept_on_what_does_not_listen", accept_on_what_does_not_listen},
 };
 
 } // namespace

@@ -226,6 +226,70 @@ void regular_files() {
   close(fd);
 }
 
+// The ends of a FIFO that both have been opened, and its name removed.
+struct fifo_pair {
+  fifo_pair() {
+    const std::string name = "/tmp/weft-conformance-fifo-" + std::to_string(getpid());
+    expect_equal(mkfifo(name.c_str(), 0600), 0, "mkfifo");
+    reader = open(name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    writer = open(name.c_str(), O_WRONLY | O_CLOEXEC);
+    unlink(name.c_str());
+    fcntl(reader, F_SETFL, 0);
+  }
+  fifo_pair(const fifo_pair&) = delete;
+  fifo_pair& operator=(const fifo_pair&) = delete;
+  ~fifo_pair() {
+    close_once(reader);
+    close_once(writer);
+  }
+  int reader = -1;
+  int writer = -1;
+};
+
+void named_pipe_without_a_writer() {
+  const std::string name = "/tmp/weft-conformance-fifo-" + std::to_string(getpid());
+  expect_equal(mkfifo(name.c_str(), 0600), 0, "mkfifo");
+  int reader = open(name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  unlink(name.c_str());
+  std::thread([reader] {
+    char byte = 0;
+    expect_equal(read(reader, &byte, 1), 0, "the end, without waiting");
+    fcntl(reader, F_SETFL, 0);
+    expect_equal(read(reader, &byte, 1), 0, "the end");
+  }).join();
+  close_once(reader);
+}
+
+void named_pipe_large_write() {
+  fifo_pair fifo;
+  constexpr std::size_t size = 1 << 20;
+  std::thread writer([&] {
+    const std::string much(size, 'x');
+    expect_equal(write(fifo.writer, much.data(), size), size, "write of all");
+    close_once(fifo.writer);
+  });
+  std::size_t got = 0;
+  char part[10'000];
+  for (ssize_t n = 0; (n = read(fifo.reader, part, sizeof part)) > 0;)
+    got += static_cast<std::size_t>(n);
+  writer.join();
+  expect_equal(got, size, "all came");
+}
+
+// The flag is changed while only one thread is left.
+void flag_changed_between_threads() {
+  const socket_pair pair;
+  char byte = 0;
+  std::thread writer([&] {
+    let_others_block();
+    expect_equal(write(pair.right, "x", 1), 1, "write");
+  });
+  expect_equal(recv(pair.left, &byte, 1, 0), 1, "recv");
+  writer.join();
+  fcntl(pair.left, F_SETFL, O_NONBLOCK);
+  std::thread([&] { expect_errno(recv(pair.left, &byte, 1, 0), EAGAIN, "recv"); }).join();
+}
+
 const checks registered{
     {"nonblocking_is_respected", nonblocking_is_respected},
     {"blocking_again_after_a_change", blocking_again_after_a_change},
@@ -237,6 +301,9 @@ const checks registered{
     {"named_pipe", named_pipe},
     {"small_pipe_writes_stay_whole", small_pipe_writes_stay_whole},
     {"regular_files", regular_files},
+    {"named_pipe_without_a_writer", named_pipe_without_a_writer},
+    {"named_pipe_large_write", named_pipe_large_write},
+    {"flag_changed_between_threads", flag_changed_between_threads},
 };
 
 } // namespace

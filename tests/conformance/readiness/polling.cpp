@@ -2,6 +2,7 @@
 #include "tests/conformance/check.hpp"
 #include "tests/conformance/descriptors.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <poll.h>
@@ -306,6 +307,28 @@ void select_reads_and_writes() {
   expect_errno(select(1000, &set, nullptr, nullptr, &none), EBADF, "select of a closed descriptor");
 }
 
+// A file is always ready to be read, and never has urgent data: it is not waited for.
+void select_with_a_file_among_them() {
+  const pipe_pair pipe;
+  int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  std::thread waiter([&] {
+    fd_set readable;
+    fd_set urgent;
+    FD_ZERO(&readable);
+    FD_ZERO(&urgent);
+    FD_SET(pipe.reader, &readable);
+    FD_SET(file, &urgent);
+    timeval limit{10, 0};
+    const int all = std::max(pipe.reader, file) + 1;
+    expect_equal(select(all, &readable, nullptr, &urgent, &limit), 1, "select");
+    expect(FD_ISSET(pipe.reader, &readable) != 0, "the pipe");
+  });
+  let_others_block();
+  expect_equal(write(pipe.writer, "x", 1), 1, "write");
+  waiter.join();
+  close_once(file);
+}
+
 const checks registered{
     {"poll_time_outs", poll_time_outs},
     {"ppoll_time_outs", ppoll_time_outs},
@@ -322,6 +345,7 @@ const checks registered{
     {"epoll_nested", epoll_nested},
     {"epoll_shared_by_threads", epoll_shared_by_threads},
     {"select_reads_and_writes", select_reads_and_writes},
+    {"select_with_a_file_among_them", select_with_a_file_among_them},
 };
 
 } // namespace

@@ -276,6 +276,23 @@ void reader_goes_while_writing() {
   writer.join();
 }
 
+void long_vector_is_written_whole() {
+  socket_pair pair;
+  const std::string part(100'000, 'x');
+  std::thread writer([&] {
+    std::vector<iovec> parts(20, iovec{const_cast<char*>(part.data()), part.size()});
+    expect_equal(writev(pair.left, parts.data(), static_cast<int>(parts.size())), 2'000'000,
+                 "writev");
+    close_once(pair.left);
+  });
+  std::size_t got = 0;
+  char some[50'000];
+  for (ssize_t n = 0; (n = read(pair.right, some, sizeof some)) > 0;)
+    got += static_cast<std::size_t>(n);
+  writer.join();
+  expect_equal(got, 2'000'000U, "all came");
+}
+
 const checks registered{
     {"data_and_fin_before_the_first_read", data_and_fin_before_the_first_read},
     {"fin_while_reading", fin_while_reading},
@@ -292,6 +309,7 @@ const checks registered{
     {"send_file", send_file},
     {"broken_pipe", broken_pipe},
     {"reader_goes_while_writing", reader_goes_while_writing},
+    {"long_vector_is_written_whole", long_vector_is_written_whole},
 };
 
 } // namespace

@@ -8,7 +8,9 @@
 #include <csignal>
 #include <cstring>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include <vector>
 
@@ -281,6 +283,58 @@ void one_shot_handler() {
   expect(handled.load() == 1 && now.sa_handler == SIG_DFL, "SA_RESETHAND");
 }
 
+// The file of the interrupted call was closed meanwhile: it is not what the handler's calls use.
+void handler_has_calls_of_its_own() {
+  static int output = -1;
+  const pipe_pair pipe;
+  output = pipe.writer;
+  const handling handler(SIGUSR1, [](int) { (void)!write(output, "x", 1); });
+  socket_pair pair;
+  std::thread reader([fd = pair.left] {
+    char byte = 0;
+    expect_errno(recv(fd, &byte, 1, 0), EINTR, "recv");
+  });
+  let_others_block();
+  close_once(pair.left);
+  let_others_block();
+  pthread_kill(reader.native_handle(), SIGUSR1);
+  reader.join();
+  char byte = 0;
+  expect_equal(read(pipe.reader, &byte, 1), 1, "what the handler wrote");
+}
+
+#ifdef __x86_64__
+// The kernel preserves all vector registers over a call, also one that a handler interrupts.
+void vectors_outlast_a_handler() {
+  static std::atomic<bool> has_state{false};
+  struct sigaction action {};
+  action.sa_flags = SA_SIGINFO;
+  action.sa_sigaction = [](int, siginfo_t*, void* context) {
+    has_state.store(static_cast<ucontext_t*>(context)->uc_mcontext.fpregs != nullptr);
+    asm volatile("pcmpeqd %%xmm7, %%xmm7" ::: "xmm7");
+  };
+  sigaction(SIGUSR1, &action, nullptr);
+  std::thread sleeper([] {
+    long result = SYS_poll;
+    long kept = 0;
+    register long timeout asm("rdx") = -1;
+    asm volatile("movq %[value], %%xmm7\n\tsyscall\n\tmovq %%xmm7, %[kept]"
+                 : "+a"(result), [kept] "=r"(kept)
+                 : [value] "r"(1234L), "D"(0L), "S"(0L), "r"(timeout)
+                 : "rcx", "r11", "xmm7", "memory");
+    expect_equal(result, -EINTR, "poll");
+    expect_equal(kept, 1234, "the register");
+  });
+  let_others_block();
+  pthread_kill(sleeper.native_handle(), SIGUSR1);
+  sleeper.join();
+  signal(SIGUSR1, SIG_DFL);
+  expect(has_state.load(), "the context has floating-point state");
+}
+#else
+void vectors_outlast_a_handler() {}
+#endif
+
 const checks registered{
     {"raise_is_synchronous", raise_is_synchronous},
     {"handler_sees_its_threads_storage", handler_sees_its_threads_storage},
@@ -296,6 +350,8 @@ const checks registered{
     {"alternate_stack", alternate_stack},
     {"handler_disposition_of_all_threads", handler_disposition_of_all_threads},
     {"one_shot_handler", one_shot_handler},
+    {"handler_has_calls_of_its_own", handler_has_calls_of_its_own},
+    {"vectors_outlast_a_handler", vectors_outlast_a_handler},
 };
 
 } // namespace

@@ -181,6 +181,43 @@ void signal_descriptor() {
   close(fd);
 }
 
+void signal_for_the_last_thread() {
+  const blocked outer{SIGUSR1};
+  const pthread_t first = pthread_self();
+  std::thread([first] { pthread_kill(first, SIGUSR1); }).join();
+  sigset_t set;
+  sigpending(&set);
+  expect(sigismember(&set, SIGUSR1) == 1, "pending for the thread that is left");
+  set = set_of({SIGUSR1});
+  int number = 0;
+  expect_equal(sigwait(&set, &number), 0, "sigwait");
+  expect_equal(number, SIGUSR1, "the signal");
+}
+
+void ppoll_leaves_what_it_has_no_need_of() {
+  static std::atomic<int> handled{0};
+  handled.store(0);
+  const blocked outer{SIGUSR2};
+  const handling handler(SIGUSR2, [](int) { handled.fetch_add(1); });
+  std::thread([] {
+    sigset_t none;
+    sigemptyset(&none);
+    int ends[2] = {-1, -1};
+    expect_equal(pipe(ends), 0, "pipe");
+    expect_equal(write(ends[1], "x", 1), 1, "write");
+    pollfd entry{ends[0], POLLIN, 0};
+    kill(getpid(), SIGUSR2);
+    expect_equal(ppoll(&entry, 1, nullptr, &none), 1, "ppoll of what is ready");
+    expect_equal(handled.load(), 0, "the signal stays pending");
+    entry.fd = -1;
+    const timespec limit{10, 0};
+    expect_errno(ppoll(&entry, 1, &limit, &none), EINTR, "ppoll");
+    expect_equal(handled.load(), 1, "handled");
+    close(ends[0]);
+    close(ends[1]);
+  }).join();
+}
+
 const checks registered{
     {"sigwait_gets_a_thread_signal", sigwait_gets_a_thread_signal},
     {"sigwait_gets_a_process_signal", sigwait_gets_a_process_signal},
@@ -191,6 +228,8 @@ const checks registered{
     {"sigsuspend_lets_one_in", sigsuspend_lets_one_in},
     {"ppoll_lets_one_in", ppoll_lets_one_in},
     {"signal_descriptor", signal_descriptor},
+    {"signal_for_the_last_thread", signal_for_the_last_thread},
+    {"ppoll_leaves_what_it_has_no_need_of", ppoll_leaves_what_it_has_no_need_of},
 };
 
 } // namespace
