@@ -123,13 +123,19 @@ long on_rt_tgsigqueueinfo(green& g, syscall_frame& f) noexcept {
 
 /// A timer for one thread: the kernel knows the worker's only. The intended thread waits for
 /// the signal or is found by its mask.
-long on_timer_create(green&, syscall_frame& f) noexcept {
+long on_timer_create(green& g, syscall_frame& f) noexcept {
   const auto* event = pointer<sigevent>(f.rsi);
   if (!event || event->sigev_notify != SIGEV_THREAD_ID) return pass_to_kernel;
   sigevent changed = *event;
-  if (!find_thread(changed._sigev_un._tid)) return pass_to_kernel;
+  const green* target = find_thread(changed._sigev_un._tid);
+  if (!target) return pass_to_kernel;
   changed._sigev_un._tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
-  return raw_syscall(SYS_timer_create, f.rdi, &changed, f.rdx);
+  const long result = raw_syscall(SYS_timer_create, f.rdi, &changed, f.rdx);
+  // One who waits for it by sigwait, as glibc's helper for SIGEV_THREAD does, finds it in the
+  // kernel; it must stay there between two waits as well.
+  const std::uint64_t bit = signal_bit(changed.sigev_signo);
+  if (result == 0 && (target->blocked & bit)) hold_in_kernel(g, changed.sigev_signo);
+  return result;
 }
 
 long on_sigaltstack(green& g, syscall_frame& f) noexcept {

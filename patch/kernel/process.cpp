@@ -30,13 +30,6 @@ constinit object_pool<child> pool;
 
 core::list<child>& children() noexcept { return the_machine().children; }
 
-void remember_child(pid_t pid) noexcept {
-  if (child* c = pool.make()) {
-    c->pid = pid;
-    children().push_back(*c);
-  }
-}
-
 void drop(child& c) noexcept {
   if (c.descriptor >= 0) {
     the_machine().reactor.forget(c.descriptor, 0);
@@ -44,6 +37,34 @@ void drop(child& c) noexcept {
   }
   c.unlink();
   pool.destroy(&c);
+}
+
+/// Whether c is still there to be waited for: with one thread waits are the kernel's, and
+/// what those reaped was not noticed.
+bool is_still_ours(const child& c) noexcept {
+  siginfo_t info;
+  return raw_syscall(SYS_waitid, P_PID, c.pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL,
+                     nullptr) !=
+         -ECHILD;
+}
+
+void remember_child(pid_t pid) noexcept {
+  static constinit unsigned made = 0;
+  static constinit unsigned look_at = 64;
+  if (++made >= look_at) {
+    made = 0;
+    children().for_each([&](child& c) {
+      if (is_still_ours(c))
+        ++made;
+      else
+        drop(c);
+    });
+    look_at = 2 * made + 64;
+  }
+  if (child* c = pool.make()) {
+    c->pid = pid;
+    children().push_back(*c);
+  }
 }
 
 /// How often a wait looks again that no pidfd serves: for a stopped or continued child, and
@@ -88,6 +109,7 @@ long wait_for_children(green& g, pid_t pid, int options) noexcept {
   prepare_park(g);
   children().for_each([&](child& c) {
     if (pid > 0 && c.pid != pid) return;
+    if (c.descriptor < 0 && !is_still_ours(c)) return drop(c);
     found = true;
     if (c.descriptor < 0) {
       const long fd = raw_syscall(SYS_pidfd_open, c.pid, 0);

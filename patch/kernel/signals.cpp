@@ -396,6 +396,11 @@ long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
   return result;
 }
 
+void hold_in_kernel(green& g, int signal) noexcept {
+  ++the_machine().signals.awaited_by[signal - 1];
+  apply_worker_mask(*g.on);
+}
+
 bool hold_back_broken_pipe(green& g) noexcept {
   if (g.on->kernel_mask & signal_bit(SIGPIPE)) return false;
   set_kernel_mask(g.on->kernel_mask | signal_bit(SIGPIPE));

@@ -93,6 +93,9 @@ long change_action(int signal, const signal_state::action* next,
 long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
                      core::nanoseconds deadline) noexcept;
 
+/// From now on no worker lets `signal` in: it is only waited for.
+void hold_in_kernel(green& g, int signal) noexcept;
+
 /// Makes a raw write of g's, the caller, with its own mind about SIGPIPE: the kernel sends
 /// that to the worker, which may well not block it.
 bool hold_back_broken_pipe(green& g) noexcept;  // false: the worker blocks it anyway
