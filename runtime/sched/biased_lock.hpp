@@ -35,6 +35,21 @@ class biased_lock {
     }
     lock_as_owner_slowly();
   }
+  /// The same where it costs nothing; false: not taken. Undone by `unlock_as_owner_quickly`.
+  [[nodiscard]] bool try_lock_as_owner() noexcept {
+    if constexpr (under_tsan) {
+      inside_.store(true, std::memory_order_seq_cst);
+      if (!wanted_.load(std::memory_order_seq_cst)) return true;
+    } else {
+      inside_.store(true, std::memory_order_relaxed);
+      owner_fence();
+      if (!wanted_.load(std::memory_order_acquire)) [[likely]]
+        return true;
+    }
+    inside_.store(false, std::memory_order_release);
+    return false;
+  }
+  void unlock_as_owner_quickly() noexcept { inside_.store(false, std::memory_order_release); }
   void unlock_as_owner() noexcept {
     if (owner_holds_mutex_) [[unlikely]]
       return unlock_as_owner_slowly();

@@ -260,6 +260,7 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   detail::ready_item& pick() noexcept;
   void* context_of(detail::ready_item*& item) noexcept;
   void switch_from(detail::state& self) noexcept;
+  void jump_from_handler(void* to, detail::state& self, detail::ready_item& next) noexcept;
   void jump(void* to, void** save, detail::execution& from, detail::execution& target) noexcept;
   detail::execution& execution_of(detail::ready_item& item) noexcept;
   void run_fiber(detail::state& self) noexcept;
@@ -292,7 +293,9 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   detail::ready_queue ready_;
   detail::ready_item* batch_end_ = nullptr;  // last of the batch at the front, while in ready_
   int switches_left_ = 0;      // until the loop polls
-  int batches_left_ = 0;       // until one goes to the back
+  int switches_between_polls_ = 64;
+  int batches_left_ = 0;       // until one may go to the back
+  bool older_wait_long_ = true;  // since a batch last went to the back
   detail::exception_state* exceptions_;
   int* errno_;
   core::nanoseconds now_;
@@ -312,6 +315,7 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   std::uint32_t default_class_;
   detail::state* joining_all_ = nullptr;  // who waits until `fibers_` is 0
   core::nanoseconds last_descriptor_poll_ = 0;
+  core::nanoseconds last_batch_to_back_ = 0;
 
   core::timer_wheel wheel_;
   std::optional<core::reactor> reactor_;

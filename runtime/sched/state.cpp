@@ -161,9 +161,11 @@ void retain(state& s) noexcept {
   s.shared_refs.fetch_add(one, std::memory_order_relaxed);
 }
 
-void release(state& s) noexcept {
-  hub* const h = this_hub;
-  if (s.home && s.home == h) [[likely]] {
+namespace {
+
+/// Out of line, so that the common case saves no registers for what it does not call.
+[[gnu::noinline]] void release_slowly(state& s, hub* h) noexcept {
+  if (s.home && s.home == h) {
     h->state_lock().lock_as_owner();
     // Zero: no other thread has a handle, so none can appear.
     const bool last = s.shared_refs.load(std::memory_order_relaxed) == 0 ? --s.local_refs == 0
@@ -173,6 +175,21 @@ void release(state& s) noexcept {
   } else if (release_shared(s)) {
     destroy(s);
   }
+}
+
+}  // namespace
+
+void release(state& s) noexcept {
+  hub* const h = this_hub;
+  if (!h || s.home != h || !h->state_lock().try_lock_as_owner()) [[unlikely]]
+    return release_slowly(s, h);
+  // Zero: no other thread has a handle, so none can appear.
+  const bool alone = s.shared_refs.load(std::memory_order_relaxed) == 0;
+  const bool last = alone && --s.local_refs == 0;
+  h->state_lock().unlock_as_owner_quickly();
+  if (last) return destroy_at_home(s, *h);
+  if (!alone) [[unlikely]]
+    release_slowly(s, h);
 }
 
 void destroy(state& s) noexcept {

@@ -113,7 +113,8 @@ class random_operations {
     if (!s) return;
     const auto limit = std::chrono::microseconds(pick(300));
     const auto f = s->future;
-    EXPECT_EQ(f.wait_for(limit), f.done());
+    const bool told = f.wait_for(limit);
+    EXPECT_EQ(told, f.done());
   }
 
   void read(subject* s) {
