@@ -154,9 +154,8 @@ long on_sigaltstack(green& g, syscall_frame& f) noexcept {
       return -ENOMEM;
     else
       next.ss_flags &= ~SS_ONSTACK;
-    // The kernel has one for the worker: an overflowing stack has no room for its frame.
-    if (g.tid == the_machine().main_tid || !(next.ss_flags & SS_DISABLE))
-      raw_syscall(SYS_sigaltstack, &next, nullptr);
+    // Once there are threads the kernel knows the worker's.
+    if (!g.on->has_signal_stack) raw_syscall(SYS_sigaltstack, &next, nullptr);
     g.alternate_stack = next;
   }
   if (f.rsi) {

@@ -66,7 +66,6 @@ long futex_table::wake(std::uint32_t* word, int most, std::uint32_t bitset) noex
   bucket& b = of(word);
   if (b.empty()) return 0;
   if (most < 1) most = 1;  // the kernel counts after it has woken one
-  if (most < 1) most = 1;  // the kernel counts after waking
   long woken = 0;
   bool misused = false;
   b.for_each([&](futex_waiter& w) {

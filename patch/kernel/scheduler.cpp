@@ -153,6 +153,7 @@ bool prepare_worker(worker& w) noexcept {
   // For the signal that comes just before a poll. Without it (no descriptor left) that one
   // waits for the next event.
   the_machine().reactor.prepare_interrupt();
+  prepare_signal_stack(w);
   if (w.idle.suspended) return true;
   const long at = core::sys::map(nullptr, idle_stack_size, PROT_READ | PROT_WRITE,
                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);

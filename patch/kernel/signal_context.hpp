@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <signal.h>
 #include <ucontext.h>
 
 #include "patch/sites/entry.hpp"
@@ -12,6 +13,10 @@ namespace weft::patch {
 void context_from_frame(const syscall_frame& frame, ucontext_t& context) noexcept;
 /// Takes over what the handler changed among the registers that a call restores.
 void frame_from_context(const ucontext_t& context, syscall_frame& frame) noexcept;
+/// Leaves the stack on which the kernel has put a signal's frame: a copy of it is made below
+/// `top`, and `handler` runs and returns on that.
+[[noreturn]] void continue_below(void* top, void (*handler)(int, siginfo_t*, void*), int signal,
+                                 const siginfo_t& info, const ucontext_t& context) noexcept;
 /// The stack pointer that a signal interrupted.
 [[nodiscard]] const void* interrupted_stack(const ucontext_t& context) noexcept;
 

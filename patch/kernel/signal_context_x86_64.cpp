@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "patch/kernel/signal_context.hpp"
 
+extern "C" void weft_signal_return();
+extern "C" [[noreturn]] void weft_continue_at_frame(void* frame,
+                                                    void (*handler)(int, siginfo_t*, void*),
+                                                    int signal, void* info, void* context);
+
 namespace weft::patch {
 namespace {
 
@@ -15,6 +20,18 @@ constexpr pair restored[] = {
     {REG_R13, &syscall_frame::r13}, {REG_R14, &syscall_frame::r14}, {REG_R15, &syscall_frame::r15},
     {REG_EFL, &syscall_frame::rflags},
 };
+
+/// The kernel's rt_sigframe, whose ucontext is shorter than glibc's.
+struct signal_frame {
+  void (*restorer)();
+  char context[304];
+  char info[128];
+};
+static_assert(sizeof(siginfo_t) == 128);
+
+// Where the kernel says how much of a frame's floating-point state there is.
+constexpr int software_reserved = 464;
+constexpr std::uint32_t extended_magic = 0x46505853;
 
 struct alignas(16) floating_state {
   unsigned char bytes[512];
@@ -45,6 +62,27 @@ void frame_from_context(const ucontext_t& context, syscall_frame& frame) noexcep
   floating_state then;
   __builtin_memcpy(&then, &context.__fpregs_mem, sizeof then);
   asm volatile("fxrstor64 %0" : : "m"(then));
+}
+
+void continue_below(void* top, void (*handler)(int, siginfo_t*, void*), int signal,
+                    const siginfo_t& info, const ucontext_t& context) noexcept {
+  const char* state = reinterpret_cast<const char*>(context.uc_mcontext.fpregs);
+  std::uint32_t magic, size = sizeof(floating_state);
+  __builtin_memcpy(&magic, state + software_reserved, sizeof magic);
+  if (magic == extended_magic)
+    __builtin_memcpy(&size, state + software_reserved + sizeof magic, sizeof size);
+  // xsave wants 64 bytes' alignment, a function 16 below its return address.
+  auto at = (reinterpret_cast<std::uintptr_t>(top) - size) & ~std::uintptr_t{63};
+  auto* copied = reinterpret_cast<char*>(at);
+  __builtin_memcpy(copied, state, size);
+  at = ((at - sizeof(signal_frame)) & ~std::uintptr_t{15}) - 8;
+  auto* frame = reinterpret_cast<signal_frame*>(at);
+  frame->restorer = weft_signal_return;
+  __builtin_memcpy(frame->context, &context, sizeof frame->context);
+  reinterpret_cast<ucontext_t*>(frame->context)->uc_mcontext.fpregs =
+      reinterpret_cast<fpregset_t>(copied);
+  __builtin_memcpy(frame->info, &info, sizeof frame->info);
+  weft_continue_at_frame(frame, handler, signal, frame->info, frame->context);
 }
 
 const void* interrupted_stack(const ucontext_t& context) noexcept {

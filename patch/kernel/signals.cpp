@@ -2,6 +2,7 @@
 #include "patch/kernel/signals.hpp"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -25,6 +26,7 @@ namespace {
 constexpr std::uint64_t unblockable = signal_bit(SIGKILL) | signal_bit(SIGSTOP);
 constexpr std::uint64_t everything = ~std::uint64_t{0};
 constexpr std::uint64_t restorer_flag = 0x04000000;  // SA_RESTORER
+constexpr int red_zone = 128;
 
 bool is_ignored_by_default(int signal) noexcept {
   return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT;
@@ -149,6 +151,43 @@ green* recipient(const siginfo_t& info, green& current) noexcept {
   return any;
 }
 
+/// What is to be done about a signal that found g in the program's code.
+void on_signal_in_program(int, siginfo_t* info, void* opaque) noexcept {
+  auto& context = *static_cast<ucontext_t*>(opaque);
+  green* g = self();
+  g->in_kernel = true;
+  g->on->kernel_blocks_all = true;
+  green* taker = is_fault(*info) ? g : recipient(*info, *g);
+  if (taker == g)
+    take_signal(*g, *info, context);
+  else
+    send_signal(taker ? *taker : *g, *info);
+  for (;;) {
+    siginfo_t next;
+    while (next_signal(*g, ~g->blocked, next)) take_signal(*g, next, context);
+    // From here to rt_sigreturn nothing may come in between.
+    worker& w = *g->on;
+    if (!w.kernel_blocks_all) {
+      w.kernel_blocks_all = true;
+      set_kernel_mask(everything);
+    }
+    if (!w.signal_arrived) break;
+    route_arrived_signal(w);
+  }
+  mask_of(context) = g->on->kernel_mask;
+  g->on->kernel_blocks_all = false;
+  g->in_kernel = false;
+}
+
+/// Where a signal that arrived on the worker's stack is to be handled instead, before that
+/// is needed for the next.
+void* own_signal_stack(const green& g, const ucontext_t& context) noexcept {
+  const auto* interrupted = static_cast<const char*>(interrupted_stack(context));
+  if (!(g.alternate_stack.ss_flags & SS_DISABLE) && !on_alternate_stack(g, interrupted))
+    return static_cast<char*>(g.alternate_stack.ss_sp) + g.alternate_stack.ss_size;
+  return const_cast<char*>(interrupted) - red_zone;
+}
+
 void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   auto& context = *static_cast<ucontext_t*>(opaque);
   green* g = self();
@@ -172,28 +211,12 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
     if (g == &w.idle) m.reactor.interrupt();
     return;
   }
-  g->in_kernel = true;
-  g->on->kernel_blocks_all = true;
-  green* taker = is_fault(*info) ? g : recipient(*info, *g);
-  if (taker == g)
-    take_signal(*g, *info, context);
-  else
-    send_signal(taker ? *taker : *g, *info);
-  for (;;) {
-    siginfo_t next;
-    while (next_signal(*g, ~g->blocked, next)) take_signal(*g, next, context);
-    // From here to rt_sigreturn nothing may come in between.
-    worker& w = *g->on;
-    if (!w.kernel_blocks_all) {
-      w.kernel_blocks_all = true;
-      set_kernel_mask(everything);
-    }
-    if (!w.signal_arrived) break;
-    route_arrived_signal(w);
-  }
-  mask_of(context) = g->on->kernel_mask;
-  g->on->kernel_blocks_all = false;
-  g->in_kernel = false;
+  const worker& w = *g->on;
+  const auto* here = static_cast<const char*>(__builtin_frame_address(0));
+  if (w.has_signal_stack && here >= w.signal_stack &&
+      here < w.signal_stack + worker::signal_stack_size)
+    continue_below(own_signal_stack(*g, context), on_signal_in_program, signal, *info, context);
+  on_signal_in_program(signal, info, opaque);
 }
 
 }  // namespace
@@ -246,6 +269,19 @@ void set_blocked(green& g, std::uint64_t mask) noexcept {
   }
   g.blocked = mask;
   if (kernel != w.kernel_mask) apply_worker_mask(w);
+}
+
+void prepare_signal_stack(worker& w) noexcept {
+  if (w.has_signal_stack) return;
+  if (!w.signal_stack) {
+    const long at = core::sys::map(nullptr, worker::signal_stack_size, PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+    if (at < 0) return;
+    w.signal_stack = reinterpret_cast<char*>(at);
+  }
+  const stack_t stack{w.signal_stack, 0, worker::signal_stack_size};
+  // Not while a handler runs on the one that the kernel knows.
+  w.has_signal_stack = raw_syscall(SYS_sigaltstack, &stack, nullptr) == 0;
 }
 
 void apply_worker_mask(worker& w) noexcept {

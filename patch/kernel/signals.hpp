@@ -55,6 +55,9 @@ struct signal_state {
 /// Makes `mask` what g blocks, and tells the kernel if that changes what workers block.
 void set_blocked(green& g, std::uint64_t mask) noexcept;
 
+/// Gives the worker's kernel thread, the caller, its own alternate signal stack.
+void prepare_signal_stack(worker& w) noexcept;
+
 /// Tells the kernel the worker's mask, whatever it was.
 void apply_worker_mask(worker& w) noexcept;
 

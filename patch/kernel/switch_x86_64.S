@@ -82,6 +82,26 @@ weft_call_on_stack:
         .cfi_endproc
         .size   weft_call_on_stack, .-weft_call_on_stack
 
+# void weft_continue_at_frame(void* frame, void (*handler)(int, siginfo_t*, void*), int, siginfo_t*,
+#                             void*)
+#
+# As if the kernel had called the handler with its frame there.
+        .globl  weft_continue_at_frame
+        .hidden weft_continue_at_frame
+        .type   weft_continue_at_frame, @function
+        .p2align 4
+weft_continue_at_frame:
+        .cfi_startproc
+        .cfi_undefined rip
+        movq    %rdi, %rsp
+        movq    %rsi, %rax
+        movl    %edx, %edi
+        movq    %rcx, %rsi
+        movq    %r8, %rdx
+        jmp     *%rax
+        .cfi_endproc
+        .size   weft_continue_at_frame, .-weft_continue_at_frame
+
 # The restorer of every handler that weft registers: rt_sigreturn. The bytes are those of
 # glibc's and the kernel's, by which unwinders and gdb know a signal frame; the CFI begins one
 # byte early because an unwinder looks at the instruction before a return address.

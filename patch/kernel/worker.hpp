@@ -28,6 +28,12 @@ struct worker {
   /// Set while the kernel blocks everything because a handler of weft's has just begun.
   bool kernel_blocks_all = false;
 
+  /// The kernel's alternate signal stack of this kernel thread. The green threads' own are
+  /// changed too often to tell the kernel; who is to handle a signal goes from here to its own.
+  char* signal_stack = nullptr;
+  static constexpr std::size_t signal_stack_size = 64 * 1024;
+  bool has_signal_stack = false;  // the kernel knows it
+
   /// A signal that arrived in weft's own code. The kernel keeps back all further ones
   /// until it has been dealt with, so that one place is enough and none is lost.
   volatile bool signal_arrived = false;
