@@ -335,6 +335,60 @@ void vectors_outlast_a_handler() {
 void vectors_outlast_a_handler() {}
 #endif
 
+// Handlers that wait on their threads' own stacks, while others run on theirs.
+void alternate_stacks_of_many() {
+  static std::atomic<bool> intact{true};
+  const handling handler(
+      SIGUSR1,
+      [](int) {
+        volatile char filled[9000];
+        for (std::size_t i = 0; i < sizeof filled; ++i)
+          filled[i] = static_cast<char>(i);
+        usleep(5000);
+        for (std::size_t i = 0; i < sizeof filled; ++i)
+          if (filled[i] != static_cast<char>(i)) intact.store(false);
+      },
+      SA_ONSTACK);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([] {
+      constexpr std::size_t size = 65'536;
+      void* memory =
+          mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      stack_t stack{memory, 0, size};
+      expect_equal(sigaltstack(&stack, nullptr), 0, "sigaltstack");
+      for (int i = 0; i < 5; ++i) {
+        kill(getpid(), SIGUSR1);
+        raise(SIGUSR1);
+      }
+      stack.ss_flags = SS_DISABLE;
+      expect_equal(sigaltstack(&stack, nullptr), 0, "sigaltstack");
+      munmap(memory, size);
+    });
+  for (std::thread& thread : threads)
+    thread.join();
+  kill(getpid(), SIGUSR1); // the stacks are gone
+  expect(intact.load(), "no handler's stack was used by another");
+}
+
+// A timer that fires while nobody waits for it yet.
+void posix_timer_threads_while_computing() {
+  static std::atomic<int> fired{0};
+  std::thread([] {
+    sigevent event{};
+    event.sigev_notify = SIGEV_THREAD;
+    event.sigev_notify_function = [](sigval) { fired.fetch_add(1); };
+    timer_t timer{};
+    expect_equal(timer_create(CLOCK_MONOTONIC, &event, &timer), 0, "timer_create");
+    const itimerspec often{{0, 1'000'000}, {0, 1'000'000}};
+    expect_equal(timer_settime(timer, 0, &often, nullptr), 0, "timer_settime");
+    for (const stopwatch watch; watch.elapsed() < 200ms;) {
+    }
+    wait_until([] { return fired.load() > 5; }, "the timer fires");
+    timer_delete(timer);
+  }).join();
+}
+
 const checks registered{
     {"raise_is_synchronous", raise_is_synchronous},
     {"handler_sees_its_threads_storage", handler_sees_its_threads_storage},
@@ -352,6 +406,8 @@ const checks registered{
     {"one_shot_handler", one_shot_handler},
     {"handler_has_calls_of_its_own", handler_has_calls_of_its_own},
     {"vectors_outlast_a_handler", vectors_outlast_a_handler},
+    {"alternate_stacks_of_many", alternate_stacks_of_many},
+    {"posix_timer_threads_while_computing", posix_timer_threads_while_computing},
 };
 
 } // namespace
