@@ -20,6 +20,10 @@ struct descriptor {
   std::uint32_t not_ready = 0;  // io_in, io_out, io_priority known not to be ready
   std::uint32_t seen = 0;       // sticky: hang-ups, errors and urgent data that came
   bool registered = false;
+  bool unverified = false;        // in a list of those to be verified
+  std::uint32_t changes_then = 0; // at the last audit
+  int number = -1;
+  descriptor* next_unverified = nullptr;
   kind type = kind::unknown;
 
   // For the reactor's owner to keep what it knows of the file; cleared when the number is made

@@ -92,9 +92,20 @@ class reactor {
   void renew(int fd) noexcept;
 
   /// Visits the waiters of `fd`; the visitor changes nothing here.
-  template <class F> void for_each_waiter(int fd, F&& visit) {
+  template <class F>
+  void for_each_waiter(int fd, F&& visit) {
     if (descriptor* d = table_.find(fd)) d->waiters.for_each(visit);
   }
+
+  /// Whether an `audit` has something to look at.
+  [[nodiscard]] bool has_unverified() const noexcept { return young_ || old_; }
+  /// Looks whether descriptors that are waited for, and on which nothing came since the audit
+  /// before the last, still are the files that were registered: one system call for each. Those
+  /// that are not, because they were closed behind our back and the number is another file's now,
+  /// are registered anew; of those that are closed the waiters are woken with `came` = 0. To be
+  /// called a few times a second while `has_unverified`: what is busy is never looked at, and
+  /// what is idle only once.
+  void audit() noexcept;
 
   /// Harvests events, waiting for the first until `deadline` (0: not waiting), and
   /// wakes. Returns how many waiters were woken, or -EINTR (or why there can be no epoll
@@ -122,11 +133,15 @@ class reactor {
  private:
   int register_descriptor(int fd, descriptor& d) noexcept;
   int open_epoll() noexcept;
+  int look_again(int fd, descriptor& d) noexcept;
+  void wake_all(descriptor& d, io_events came) noexcept;
 
   wake_function wake_;
   int epoll_ = -1;
   int event_ = -1;
   unsigned waiters_ = 0;
+  descriptor* young_ = nullptr; // waited for since the last audit
+  descriptor* old_ = nullptr;   // since the one before
   sparse_table<descriptor> table_;
 };
 

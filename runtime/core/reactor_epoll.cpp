@@ -13,7 +13,7 @@ static_assert(io_in == EPOLLIN && io_priority == EPOLLPRI && io_out == EPOLLOUT 
               io_error == EPOLLERR && io_hangup == EPOLLHUP && io_read_hangup == EPOLLRDHUP);
 
 constexpr io_events directions = io_in | io_out | io_priority;
-constexpr io_events wake_all = io_error | io_hangup;
+constexpr io_events wakes_everyone = io_error | io_hangup;
 constexpr int batch = 256;
 constexpr std::uint64_t interrupt_mark = UINT64_MAX; // no descriptor has number -1
 
@@ -30,7 +30,7 @@ epoll_event interest_in(int fd, const descriptor& d) noexcept {
 
 // What to try again after `events`: a hang-up makes reading return at once, an error all.
 io_events made_ready(io_events events) noexcept {
-  if (events & wake_all) return directions;
+  if (events & wakes_everyone) return directions;
   return (events & directions) | (events & io_read_hangup ? io_in : 0);
 }
 
@@ -91,7 +91,19 @@ int reactor::register_descriptor(int fd, descriptor& d) noexcept {
   // The same open file under the same number again, after dup2 went there and back.
   if (result == -EEXIST) result = sys::epoll_control(epoll_, EPOLL_CTL_MOD, fd, &event);
   d.registered = result >= 0;
+  d.number = fd;
   return result;
+}
+
+/// Modifying makes the kernel report what is ready as a new event.
+int reactor::look_again(int fd, descriptor& d) noexcept {
+  epoll_event event = interest_in(fd, d);
+  const int result = sys::epoll_control(epoll_, EPOLL_CTL_MOD, fd, &event);
+  if (result != -ENOENT) return result;
+  // Closed behind our back, and the number is another file's now. Who waits for it waits for
+  // that one, for all that can be known.
+  forget_state(d);
+  return register_descriptor(fd, d);
 }
 
 int reactor::add(io_waiter& w) noexcept {
@@ -103,16 +115,13 @@ int reactor::add(io_waiter& w) noexcept {
     if (const int failed = register_descriptor(w.fd, *d); failed < 0) return failed;
   } else if ((w.wanted & ~directions) != 0 || (w.wanted & directions & ~d->not_ready) != 0 ||
              w.wanted == 0 || d->seen != 0) {
-    // The edge may be behind us: it came between the caller's try and now, or nobody tried.
-    // Modifying makes the kernel look again, and report what is ready as a new event. What was
-    // seen to end may have been closed since: then it says so.
-    epoll_event event = interest_in(w.fd, *d);
-    int result = sys::epoll_control(epoll_, EPOLL_CTL_MOD, w.fd, &event);
-    if (result == -ENOENT) { // closed behind our back, and the number is another file's now
-      renew(w.fd);
-      result = register_descriptor(w.fd, *d);
-    }
-    if (result < 0) return result;
+    // The edge may be behind us: it came between the caller's try and now, or nobody tried. What
+    // was seen to end may have been closed since: then the kernel says so.
+    if (const int failed = look_again(w.fd, *d); failed < 0) return failed;
+  } else if (!d->unverified) {
+    d->unverified = true;
+    d->next_unverified = young_;
+    young_ = d;
   }
   w.came = 0;
   d->waiters.push_back(w);
@@ -134,16 +143,43 @@ void reactor::forget(int fd, io_events event) noexcept {
     sys::epoll_control(epoll_, EPOLL_CTL_DEL, fd, &unused);
   }
   forget_state(*d);
-  while (!d->waiters.empty()) {
-    io_waiter& w = d->waiters.pop_front();
+  wake_all(*d, event);
+}
+
+void reactor::wake_all(descriptor& d, io_events came) noexcept {
+  while (!d.waiters.empty()) {
+    io_waiter& w = d.waiters.pop_front();
     --waiters_;
-    w.came = event;
+    w.came = came;
     wake_(w);
   }
 }
 
 void reactor::renew(int fd) noexcept {
   forget(fd, 0);
+}
+
+void reactor::audit() noexcept {
+  descriptor* next = old_;
+  old_ = young_;
+  young_ = nullptr;
+  for (descriptor* d = old_; d; d = d->next_unverified)
+    d->changes_then = d->changes;
+  while (next) {
+    descriptor& d = *next;
+    next = d.next_unverified;
+    if (d.changes != d.changes_then && !d.waiters.empty()) {
+      d.next_unverified = young_;
+      young_ = &d;
+      continue;
+    }
+    d.unverified = false;
+    if (d.waiters.empty() || !d.registered) continue;
+    if (look_again(d.number, d) < 0) {
+      forget_state(d);
+      wake_all(d, 0);
+    }
+  }
 }
 
 int reactor::poll(nanoseconds deadline) noexcept {
@@ -163,9 +199,9 @@ int reactor::poll(nanoseconds deadline) noexcept {
     const io_events came = events[i].events;
     ++d->changes;
     d->not_ready &= ~made_ready(came);
-    d->seen |= came & (wake_all | io_read_hangup | io_priority);
+    d->seen |= came & (wakes_everyone | io_read_hangup | io_priority);
     d->waiters.for_each([&](io_waiter& w) {
-      const io_events relevant = came & (w.wanted | wake_all);
+      const io_events relevant = came & (w.wanted | wakes_everyone);
       if (relevant == 0) return;
       remove(w);
       w.came = relevant;
@@ -201,7 +237,9 @@ void reactor::reset_after_fork() noexcept {
   if (epoll_ >= 0) sys::close(epoll_);
   event_ = epoll_ = -1;
   waiters_ = 0;
+  young_ = old_ = nullptr;
   table_.for_each([](int, descriptor& d) {
+    d.unverified = false;
     d.waiters.reset();
     forget_state(d);
   });

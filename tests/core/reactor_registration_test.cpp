@@ -155,6 +155,62 @@ TEST_F(reactor_registration, notices_at_a_later_wait_that_the_number_is_another_
   EXPECT_EQ(fresh.woken, 1);
 }
 
+TEST_F(reactor_registration, an_audit_finds_files_that_were_replaced_or_closed) {
+  auto [in, out] = make_pipe();
+  auto [other_in, other_out] = make_pipe();
+  auto [idle_in, idle_out] = make_pipe();
+  for (int fd : {int{in}, int{other_in}, int{idle_in}}) {
+    noted_waiter w{fd, io_in};
+    ASSERT_EQ(reactor_.add(w), 0);
+    reactor_.remove(w);
+  }
+  const int number = in, closed = other_in;
+  in.close(); // nobody told the reactor
+  other_in.close();
+  auto [next_in, next_out] = make_pipe();
+  ASSERT_EQ(int{next_in}, number);
+  if (next_out == closed) next_out = owned_fd{::dup(next_out)};
+  noted_waiter on_next{number, io_in}, on_closed{closed, io_in}, on_idle{idle_in, io_in};
+  for (noted_waiter* w : {&on_next, &on_closed, &on_idle}) {
+    reactor_.clear(w->fd, io_in, reactor_.ticket(w->fd)); // as after a try that found nothing
+    ASSERT_EQ(reactor_.add(*w), 0);
+  }
+  ASSERT_EQ(::write(next_out, "x", 1), 1);
+  EXPECT_EQ(harvest(), 0) << "it is not known to the kernel";
+  EXPECT_TRUE(reactor_.has_unverified());
+  reactor_.audit();
+  EXPECT_EQ(harvest(), 0) << "not before it was idle between two audits";
+  reactor_.audit();
+  EXPECT_FALSE(reactor_.has_unverified());
+  EXPECT_EQ(on_closed.woken, 1);
+  EXPECT_EQ(on_closed.came, 0u);
+  EXPECT_EQ(await(), 1);
+  EXPECT_EQ(on_next.came, io_in);
+  EXPECT_EQ(on_idle.woken, 0);
+  reactor_.remove(on_idle);
+}
+
+TEST_F(reactor_registration, an_audit_leaves_the_busy_alone) {
+  auto [in, out] = make_pipe();
+  noted_waiter w{in, io_in};
+  ASSERT_EQ(reactor_.add(w), 0);
+  for (int i = 0; i < 5; ++i) {
+    reactor_.audit();
+    ASSERT_EQ(::write(out, "x", 1), 1);
+    EXPECT_EQ(await(), 1);
+    const std::uint32_t ticket = reactor_.ticket(in);
+    char c;
+    ASSERT_EQ(::read(in, &c, 1), 1);
+    reactor_.clear(in, io_in, ticket);
+    ASSERT_EQ(reactor_.add(w), 0);
+    EXPECT_TRUE(reactor_.has_unverified());
+  }
+  reactor_.audit();
+  reactor_.audit();
+  EXPECT_FALSE(reactor_.has_unverified());
+  reactor_.remove(w);
+}
+
 TEST_F(reactor_registration, the_same_file_may_come_back_under_its_number) {
   auto [in, out] = make_pipe();
   auto [other_in, other_out] = make_pipe();
