@@ -119,11 +119,12 @@ TEST_F(futex_test, bitsets_choose) {
 }
 
 TEST_F(futex_test, a_wake_before_the_deadline_counts_and_one_after_does_not) {
-  waits("late", a, any, soon());
-  waits("woken", b, any, soon());
+  const core::nanoseconds deadline = soon();
+  waits("late", a, any, deadline);
+  waits("woken", b, any, deadline);
   EXPECT_EQ(wake(b), 1);
   EXPECT_EQ(notes.read(), "woken");
-  futexes().wait(me(), &b, 0, any, core::monotonic_now() + 10'000'000);
+  run_until(deadline + 1);
   EXPECT_EQ(notes.read(), "late=" + std::to_string(-ETIMEDOUT));
   EXPECT_EQ(wake(a), 0);
 }
@@ -197,9 +198,10 @@ TEST_F(futex_test, the_moved_come_after_those_who_were_there) {
 }
 
 TEST_F(futex_test, a_moved_one_keeps_its_deadline) {
-  waits("moved", a, any, soon());
+  const core::nanoseconds deadline = soon();
+  waits("moved", a, any, deadline);
   EXPECT_EQ(futexes().requeue(&a, &b, 0, 1), 1);
-  futexes().wait(me(), &a, 0, any, core::monotonic_now() + 10'000'000);
+  run_until(deadline + 1);
   EXPECT_EQ(notes.read(), "moved=" + std::to_string(-ETIMEDOUT));
   EXPECT_EQ(wake(b), 0);
 }

@@ -87,6 +87,12 @@ void stage::run() noexcept {
   while (!w().ready.empty());
 }
 
+void stage::run_until(core::nanoseconds deadline) noexcept {
+  prepare_park(*main_);
+  park(*main_, deadline, park_reason::sleep, false);
+  run();
+}
+
 green& stage::bystander(std::uint64_t blocked) {
   green& g = *m().greens.make();
   g.tid = next_bystander++;
@@ -104,6 +110,6 @@ void stage::dismiss(green& g) noexcept {
   --bystanders_;
 }
 
-core::nanoseconds soon() noexcept { return core::monotonic_now() + 2'000'000; }
+core::nanoseconds soon() noexcept { return core::monotonic_now() + 30'000'000; }
 
 }  // namespace weft::patch

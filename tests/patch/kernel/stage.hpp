@@ -33,6 +33,8 @@ class stage : public testing::Test {
 
   /// Lets all that are ready run, until all wait or have ended.
   void run() noexcept;
+  /// The same, and those whose deadlines come until then.
+  void run_until(core::nanoseconds deadline) noexcept;
 
   /// A thread that is only in the books: it never runs, and must not be woken.
   green& bystander(std::uint64_t blocked = 0);
@@ -64,7 +66,8 @@ class diary {
   std::string text_;
 };
 
-/// A deadline that has passed, and one that a test does not live to see.
+/// A deadline that has passed, and one that a test waits for. (What it does before that is done
+/// by then even if the machine is busy.)
 inline constexpr core::nanoseconds long_ago = 1;
 [[nodiscard]] core::nanoseconds soon() noexcept;
 
