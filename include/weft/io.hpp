@@ -29,7 +29,8 @@
 /// - A blocking write or send of a stream transfers everything, parking as often as it must.
 /// - Any thread may call these. On a thread without a hub the call just blocks.
 /// - Close descriptors by weft::io::close: the hubs' records of the number go with it. After a
-///   plain ::close the next file under the number may be taken for the old one.
+///   plain ::close the next file under the number may be taken for the old one: settings that
+///   were remembered apply to it, and who waits on it is noticed only after half a second.
 /// - Regular files are always ready: such a call may keep the thread busy for the disk's time.
 ///
 /// Example:

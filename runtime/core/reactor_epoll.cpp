@@ -118,7 +118,8 @@ int reactor::add(io_waiter& w) noexcept {
     // The edge may be behind us: it came between the caller's try and now, or nobody tried. What
     // was seen to end may have been closed since: then the kernel says so.
     if (const int failed = look_again(w.fd, *d); failed < 0) return failed;
-  } else if (!d->unverified) {
+  }
+  if (!d->unverified) {
     d->unverified = true;
     d->next_unverified = young_;
     young_ = d;

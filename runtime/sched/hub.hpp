@@ -277,6 +277,7 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   void fail_to_start(detail::state& fiber) noexcept;
   void wait_for_events() noexcept;
   void fire_timers() noexcept;
+  void audit_descriptors() noexcept;
   void drain_inbox() noexcept;
   void collect_foreign_blocks() noexcept;
   void trim_carriers() noexcept;
@@ -294,8 +295,8 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   detail::ready_item* batch_end_ = nullptr;  // last of the batch at the front, while in ready_
   int switches_left_ = 0;      // until the loop polls
   int switches_between_polls_ = 64;
-  int batches_left_ = 0;       // until one may go to the back
-  bool older_wait_long_ = true;  // since a batch last went to the back
+  int batches_left_ = 0;       // until one goes to the back, at the latest
+  int batches_left_at_end_ = 0;  // where it does
   detail::exception_state* exceptions_;
   int* errno_;
   core::nanoseconds now_;
@@ -316,6 +317,7 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   detail::state* joining_all_ = nullptr;  // who waits until `fibers_` is 0
   core::nanoseconds last_descriptor_poll_ = 0;
   core::nanoseconds last_batch_to_back_ = 0;
+  core::nanoseconds next_audit_ = 0;  // of the reactor; 0: none is due
 
   core::timer_wheel wheel_;
   std::optional<core::reactor> reactor_;

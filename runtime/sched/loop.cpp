@@ -22,8 +22,12 @@ constexpr int most_between_polls = 256;
 constexpr int fewest_between_polls = 16;
 constexpr core::nanoseconds polls_too_close = 5'000;
 constexpr core::nanoseconds polls_too_far = 50'000;
-// How long batches of fresh fibers may overtake those that were ready before.
+// Batches of fresh fibers that overtake those that were ready before for longer than this have
+// done so often enough at a smaller number.
 constexpr core::nanoseconds longest_overtaking = 1'000'000;
+constexpr int batches_left_then = 2048 - 256;
+// A program may close descriptors by other means than io::close.
+constexpr core::nanoseconds between_audits = 200'000'000;
 // A look at the descriptors is a system call: not more often than this while others are ready.
 constexpr core::nanoseconds between_descriptor_polls = 50'000;
 // Where no eventfd could be had, other threads' messages are looked for this often.
@@ -91,7 +95,8 @@ void hub::poll_between_fibers() noexcept {
   else if (now_ - before < polls_too_close && switches_between_polls_ < most_between_polls)
     switches_between_polls_ *= 2;
   switches_left_ = switches_between_polls_;
-  if (now_ - last_batch_to_back_ >= longest_overtaking) older_wait_long_ = true;
+  if (now_ - last_batch_to_back_ >= longest_overtaking) batches_left_at_end_ = batches_left_then;
+  audit_descriptors();
   if (reactor_->has_waiters() && now_ - last_descriptor_poll_ >= between_descriptor_polls) {
     last_descriptor_poll_ = now_;
     reactor_->poll(0);
@@ -120,6 +125,10 @@ void hub::wait_for_events() noexcept {
       if (!interrupt_prepared_)
         until = std::min(until, core::deadline_after(core::monotonic_now(), without_interrupt));
     }
+    if (reactor_->has_unverified()) {
+      if (next_audit_ == 0) next_audit_ = now_ + between_audits;
+      until = std::min(until, next_audit_);
+    }
     sleeping_.store(true, std::memory_order_seq_cst);
     if (inbox_.empty()) reactor_->poll(until);
     sleeping_.store(false, std::memory_order_relaxed);
@@ -127,6 +136,7 @@ void hub::wait_for_events() noexcept {
     last_descriptor_poll_ = now_;
     drain_inbox();
     fire_timers();
+    audit_descriptors();
     if (!ready_.empty()) return;
   }
 }
@@ -139,6 +149,14 @@ void hub::fire_timers() noexcept {
     auto& timer = static_cast<detail::hub_timer&>(due.pop_front());
     timer.fire(*this, timer);
   }
+}
+
+void hub::audit_descriptors() noexcept {
+  if (!reactor_->has_unverified()) return;
+  if (next_audit_ == 0) next_audit_ = now_ + between_audits;
+  if (now_ < next_audit_) return;
+  next_audit_ = 0;
+  reactor_->audit();
 }
 
 void hub::drain_inbox() noexcept {

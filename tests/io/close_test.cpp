@@ -217,6 +217,34 @@ TEST(close, in_a_storm_no_reader_is_left_behind) {
   EXPECT_GT(waits, 100);
 }
 
+TEST(close, by_other_means_is_noticed_before_long) {
+  in_fiber([] {
+    auto [a, b] = make_tcp_pair(0);
+    char c;
+    EXPECT_EQ(error_of(io::read(a, &c, 1, 1ms)), ETIMEDOUT); // registered
+    const int fd = a;
+    ::close(a.release());
+    auto [next, other] = make_tcp_pair(0);
+    // Whichever end got the number: the record of it is another file's.
+    if (next != fd) std::swap(next, other);
+    ASSERT_EQ(int{next}, fd);
+    auto reader = spawn([fd] { return read_exactly(fd, 1); });
+    yield();
+    EXPECT_EQ(io::write(other, "x", 1), 1);
+    EXPECT_TRUE(reader.join(5s));
+    EXPECT_EQ(reader.get(), "x");
+
+    auto waiting = spawn([fd] {
+      char byte;
+      return error_of(io::read(fd, &byte, 1));
+    });
+    yield();
+    ::close(next.release());
+    EXPECT_TRUE(waiting.join(5s));
+    EXPECT_EQ(waiting.get(), EBADF);
+  });
+}
+
 TEST(close, is_no_switch_point_and_never_throws) {
   auto [a, b] = make_unix_pair(SOCK_STREAM);
   in_fiber([&, &a = a] {
