@@ -67,7 +67,10 @@ long on_close_range(green&, syscall_frame& f) noexcept {
   if (flags & CLOSE_RANGE_CLOEXEC) return pass_to_kernel;  // weft's have that already
   rlimit limit{};
   raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit);
-  const std::uint64_t end = limit.rlim_cur < last ? limit.rlim_cur : std::uint64_t{last} + 1;
+  // Beyond the books' capacity nothing is known that could be forgotten.
+  std::uint64_t end = limit.rlim_cur < last ? limit.rlim_cur : std::uint64_t{last} + 1;
+  if (end > core::sparse_table<core::descriptor>::capacity)
+    end = core::sparse_table<core::descriptor>::capacity;
   for (std::uint64_t fd = first; fd < end; ++fd)
     if (!is_own_descriptor(static_cast<int>(fd))) before_close(static_cast<int>(fd));
   for (;;) {
@@ -82,9 +85,16 @@ long on_close_range(green&, syscall_frame& f) noexcept {
   }
 }
 
+/// Makes it known after the change: a look in between would find the old state.
+long changing_options(const syscall_frame& f) noexcept {
+  const long result = kernel_call(f);
+  options_changed();
+  return result;
+}
+
 long on_fcntl(green&, syscall_frame& f) noexcept {
   switch (number(f.rsi)) {
-    case F_SETFL: options_changed(); return pass_to_kernel;
+    case F_SETFL: return changing_options(f);
     case F_DUPFD:
     case F_DUPFD_CLOEXEC: {
       const long fd = kernel_call(f);
@@ -96,15 +106,13 @@ long on_fcntl(green&, syscall_frame& f) noexcept {
 }
 
 long on_ioctl(green&, syscall_frame& f) noexcept {
-  if (f.rsi == FIONBIO) options_changed();
-  return pass_to_kernel;
+  return f.rsi == FIONBIO ? changing_options(f) : pass_to_kernel;
 }
 
 long on_setsockopt(green&, syscall_frame& f) noexcept {
   const int option = number(f.rdx);
-  if (number(f.rsi) == SOL_SOCKET && (option == SO_RCVTIMEO || option == SO_SNDTIMEO))
-    options_changed();
-  return pass_to_kernel;
+  const bool is_timeout = option == SO_RCVTIMEO || option == SO_SNDTIMEO;
+  return number(f.rsi) == SOL_SOCKET && is_timeout ? changing_options(f) : pass_to_kernel;
 }
 
 constexpr call_entry entries[] = {

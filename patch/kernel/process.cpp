@@ -85,6 +85,8 @@ void start_over_in_child(green& g) noexcept {
   }
   m.ring.reset_after_fork();
   reset_scheduler_after_fork(g);
+  // What others' calls kept open: nobody here goes on with them.
+  for (int fd; (fd = next_own_descriptor(0, ~0u)) >= 0;) close_own(fd);
   m.stats = statistics{};
   m.stats.threads_peak = m.stats.threads_made = 1;
 }

@@ -200,6 +200,34 @@ void bad_descriptors() {
   }).join();
 }
 
+// A file that a call in progress keeps open is not the child's.
+void child_has_nothing_of_a_closed_descriptor() {
+  socket_pair pair;
+  const pipe_pair life;
+  std::thread reader([fd = pair.left] {
+    char byte = 0;
+    expect_equal(recv(fd, &byte, 1, 0), 1, "recv");
+  });
+  let_others_block();
+  close_once(pair.left);
+  const pid_t child = fork();
+  if (child == 0) {
+    char byte = 0;
+    close(life.writer);
+    close(pair.right);
+    (void)!read(life.reader, &byte, 1);
+    _exit(0);
+  }
+  expect_equal(send(pair.right, "x", 1, 0), 1, "send");
+  reader.join();
+  char byte = 0;
+  const timeval limit{10, 0};
+  setsockopt(pair.right, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  expect_equal(recv(pair.right, &byte, 1, 0), 0, "the end, though the child lives");
+  expect_equal(write(life.writer, "x", 1), 1, "write");
+  expect_equal(waitpid(child, nullptr, 0), child, "waitpid");
+}
+
 const checks registered{
     {"close_of_a_duplicate", close_of_a_duplicate},
     {"close_of_the_first_of_two", close_of_the_first_of_two},
@@ -210,6 +238,7 @@ const checks registered{
     {"two_readers_of_one_descriptor", two_readers_of_one_descriptor},
     {"reader_and_writer_of_one_socket", reader_and_writer_of_one_socket},
     {"bad_descriptors", bad_descriptors},
+    {"child_has_nothing_of_a_closed_descriptor", child_has_nothing_of_a_closed_descriptor},
 };
 
 } // namespace
