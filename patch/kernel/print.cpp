@@ -9,7 +9,7 @@ namespace weft::patch {
 
 line_printer::~line_printer() {
   text_[length_++] = '\n';
-  raw_syscall(SYS_write, 2, text_, length_);
+  raw_syscall(SYS_write, descriptor_, text_, length_);
 }
 
 void line_printer::put(char c) noexcept {

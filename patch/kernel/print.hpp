@@ -5,11 +5,11 @@
 
 namespace weft::patch {
 
-/// One line for standard error, written in one piece when the printer goes. Neither
-/// allocates nor calls libc; what is too long is cut.
+/// One line for standard error, or another descriptor, written in one piece when the printer
+/// goes. Neither allocates nor calls libc; what is too long is cut.
 class line_printer {
  public:
-  line_printer() noexcept = default;
+  explicit line_printer(int descriptor = 2) noexcept : descriptor_(descriptor) {}
   line_printer(const line_printer&) = delete;
   line_printer& operator=(const line_printer&) = delete;
   ~line_printer();
@@ -24,6 +24,7 @@ class line_printer {
 
  private:
   void put(char c) noexcept;
+  int descriptor_;
   char text_[512];
   unsigned length_ = 0;
 };

@@ -11,6 +11,7 @@
 #include "patch/kernel/configuration.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/print.hpp"
+#include "patch/kernel/statistics.hpp"
 #include "patch/kernel/thread.hpp"
 #include "patch/kernel/thread_pointer.hpp"
 #include "patch/sites/raw_syscall.hpp"
@@ -92,6 +93,7 @@ void tell(const site_report& report) noexcept {
     return;
   }
   if (wanted.verbose) tell(report);
+  if (wanted.statistics) keep_report_open();
 }
 
 }  // namespace

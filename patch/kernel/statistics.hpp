@@ -15,7 +15,11 @@ struct statistics {
   unsigned threads_peak = 0;  // green threads alive at once
 };
 
-/// One line a topic to standard error.
+/// Where `print` will write: standard error as it is now. Many programs close theirs before
+/// they exit (to notice that writing failed), and would take the report along.
+void keep_report_open() noexcept;
+
+/// One line a topic.
 void print(const statistics& s) noexcept;
 
 }  // namespace weft::patch

@@ -92,7 +92,7 @@ class Statistics(Case):
         self.assertEqual(statistics(errors), {**expected, "made": 1, "peak": 1})
 
     def test_at_every_end_that_is_an_exit(self):
-        for how in ("return", "thread"):
+        for how in ("return", "thread", "mute"):
             status, _, errors = weft("end", how, "3", options=["--stats"])
             self.assertEqual(status, 3)
             self.assertGreaterEqual(statistics(errors)["made"], 2)
