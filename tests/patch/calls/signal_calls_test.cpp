@@ -60,7 +60,6 @@ TEST_F(signal_calls, sigpending_is_the_thread_s_own_and_the_process_s) {
 
 TEST_F(signal_calls, tgkill_reaches_the_thread_that_is_named) {
   handle(SIGUSR1);
-  std::uint32_t gate = 0;
   numbers before;
   green& g = start([&](green& self) {
     EXPECT_EQ(call(self, SYS_pause), -EINTR);
@@ -77,7 +76,6 @@ TEST_F(signal_calls, tgkill_reaches_the_thread_that_is_named) {
   run();
   EXPECT_EQ(before, numbers{SIGUSR1});
   EXPECT_EQ(call(me(), SYS_tgkill, process, tid, 0), -ESRCH) << "it has ended";
-  (void)gate;
 }
 
 TEST_F(signal_calls, sigtimedwait_takes_what_is_sent_to_it_and_not_by_a_handler) {
