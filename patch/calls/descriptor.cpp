@@ -11,6 +11,7 @@
 
 #include "patch/calls/descriptors.hpp"
 #include "patch/calls/table.hpp"
+#include "patch/calls/thread_name.hpp"
 #include "patch/kernel/own_descriptors.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
@@ -27,6 +28,13 @@ long on_making_one(green&, syscall_frame& f) noexcept {
   const long fd = kernel_call(f);
   if (!is_error(fd)) just_made(static_cast<int>(fd));
   return fd;
+}
+
+long on_open(green& g, syscall_frame& f) noexcept {
+  const bool at = f.rax == SYS_openat;
+  if (const green* named = thread_named_by(pointer<const char>(at ? f.rsi : f.rdi)))
+    return open_name(*named, number(at ? f.rdx : f.rsi));
+  return on_making_one(g, f);
 }
 
 long made_two(const syscall_frame& f, const int* pair) noexcept {
@@ -123,8 +131,8 @@ constexpr call_entry entries[] = {
     {SYS_epoll_create1, virtual_when::active, on_making_one},
     {SYS_inotify_init1, virtual_when::active, on_making_one},
     {SYS_pidfd_open, virtual_when::active, on_making_one},
-    {SYS_open, virtual_when::active, on_making_one},
-    {SYS_openat, virtual_when::active, on_making_one},
+    {SYS_open, virtual_when::active, on_open},
+    {SYS_openat, virtual_when::active, on_open},
     {SYS_pipe, virtual_when::active, on_pipe},
     {SYS_pipe2, virtual_when::active, on_pipe},
     {SYS_socketpair, virtual_when::active, on_socketpair},

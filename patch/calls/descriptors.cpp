@@ -18,6 +18,7 @@ namespace {
 struct fd_info {
   fd_kind kind = fd_kind::unknown;
   bool nonblocking = false;
+  pid_t thread = 0;                  // fd_kind::name
   std::uint32_t flags_as_of = 0;     // value of `changes` when nonblocking was looked up
   std::uint32_t timeouts_as_of = 0;  // likewise
   core::nanoseconds receive = core::never;
@@ -90,6 +91,18 @@ fd_kind kind_of(int fd) noexcept {
 
 void set_kind(int fd, fd_kind kind) noexcept {
   if (fd_info* info = table().touch(fd)) info->kind = kind;
+}
+
+void name_thread_of(int fd, pid_t tid) noexcept {
+  if (fd_info* info = table().touch(fd)) {
+    info->kind = fd_kind::name;
+    info->thread = tid;
+  }
+}
+
+pid_t thread_of_name(int fd) noexcept {
+  const fd_info* info = table().find(fd);
+  return info ? info->thread : 0;
 }
 
 bool is_nonblocking(int fd) noexcept {

@@ -16,6 +16,7 @@ enum class fd_kind : std::uint8_t {
   socket,   // MSG_DONTWAIT
   pipe,     // RWF_NOWAIT
   fifo,     // a pipe with a name, which knows no RWF_NOWAIT
+  name,     // a thread's name, see thread_name.hpp
   pollable, // poll first: ttys, eventfds, ...
   file,     // never waits in our sense: regular files, directories, block devices
 };
@@ -24,6 +25,10 @@ enum class fd_kind : std::uint8_t {
 [[nodiscard]] fd_kind kind_of(int fd) noexcept;
 /// A pipe that turned out not to know RWF_NOWAIT.
 void set_kind(int fd, fd_kind kind) noexcept;
+
+/// Makes `fd` one of fd_kind::name, and tells whose.
+void name_thread_of(int fd, pid_t tid) noexcept;
+[[nodiscard]] pid_t thread_of_name(int fd) noexcept;
 
 /// Whether the open file has O_NONBLOCK now.
 [[nodiscard]] bool is_nonblocking(int fd) noexcept;

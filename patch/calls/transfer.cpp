@@ -10,6 +10,7 @@
 
 #include "patch/calls/blocking.hpp"
 #include "patch/calls/table.hpp"
+#include "patch/calls/thread_name.hpp"
 #include "patch/calls/vector.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
@@ -94,7 +95,7 @@ long try_write(green& g, int fd, const iovec* parts, int count) noexcept {
 /// Whether weft has no business with this transfer: files, and what has O_NONBLOCK.
 bool is_kernels(int fd) noexcept {
   const fd_kind kind = kind_of(fd);
-  return kind == fd_kind::file || kind == fd_kind::unknown;
+  return kind == fd_kind::file || kind == fd_kind::unknown || kind == fd_kind::name;
 }
 
 long read_parts(green& g, int fd, const iovec* parts, int count, std::size_t bytes) noexcept {
@@ -149,6 +150,7 @@ long on_readv(green& g, syscall_frame& f) noexcept {
 
 long on_write(green& g, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
+  if (kind_of(fd) == fd_kind::name) return write_name(fd, pointer<const char>(f.rsi), f.rdx);
   if (f.rdx == 0 || is_kernels(fd)) return pass_to_kernel;
   const iovec whole{pointer<void>(f.rsi), f.rdx};
   return write_all(g, fd, &whole, 1);

@@ -256,6 +256,26 @@ void part_of_a_stack_protected() {
   }).join();
 }
 
+void names_of_others() {
+  static sem_t done;
+  sem_init(&done, 0, 0);
+  std::thread thread([] {
+    while (sem_wait(&done) != 0) {
+    }
+    char name[16] = {};
+    expect_equal(pthread_getname_np(pthread_self(), name, sizeof name), 0, "getname");
+    expect_equal(std::string(name), "given", "the name that another gave");
+  });
+  const pthread_t other = thread.native_handle();
+  expect_equal(pthread_setname_np(other, "first-and-long"), 0, "setname");
+  expect_equal(pthread_setname_np(other, "given"), 0, "setname");
+  char name[16] = {};
+  expect_equal(pthread_getname_np(other, name, sizeof name), 0, "getname");
+  expect_equal(std::string(name), "given", "the name");
+  sem_post(&done);
+  thread.join();
+}
+
 const checks registered{
     {"create_join", create_join},
     {"exit_value", exit_value},
@@ -270,6 +290,7 @@ const checks registered{
     {"thread_kill", thread_kill},
     {"names_are_inherited", names_are_inherited},
     {"part_of_a_stack_protected", part_of_a_stack_protected},
+    {"names_of_others", names_of_others},
 };
 
 } // namespace
