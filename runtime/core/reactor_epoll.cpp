@@ -156,8 +156,13 @@ void reactor::wake_all(descriptor& d, io_events came) noexcept {
   }
 }
 
+// Nothing is taken out of the set: the number may be another file's by now, and a registration
+// that lives on is modified when the number is registered again.
 void reactor::renew(int fd) noexcept {
-  forget(fd, 0);
+  descriptor* d = table_.find(fd);
+  if (!d) return;
+  forget_state(*d);
+  wake_all(*d, 0);
 }
 
 void reactor::audit() noexcept {

@@ -91,7 +91,7 @@ int connect_from_fiber(hub& h, int fd, const sockaddr* to, socklen_t to_size,
   static_cast<void>(owned.release());
   const detail::wake woken = h.park(end, "connect");
   const bool done = job.done;
-  const int result = job.result;
+  const int result = done ? job.result : -ETIMEDOUT;
   if (done) {
     delete &job;
   } else {
@@ -99,7 +99,7 @@ int connect_from_fiber(hub& h, int fd, const sockaddr* to, socklen_t to_size,
     job.give_up();
   }
   if (woken == detail::wake::interrupted) h.throw_interrupt();
-  return done ? result : -ETIMEDOUT;
+  return result;
 }
 
 int connect_from_thread(int fd, const sockaddr* to, socklen_t to_size, core::nanoseconds end) {

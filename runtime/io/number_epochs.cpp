@@ -98,7 +98,7 @@ struct notice : detail::inbox_item {
     core::reactor& r = detail::this_hub->reactor();
     const core::descriptor* d = r.entry(self.fd);
     // It may have been dropped, and the number registered anew, by an operation meanwhile.
-    if (d && d->registered && d->epoch != current_epoch(self.fd)) r.forget(self.fd, 0);
+    if (d && d->registered && d->epoch != current_epoch(self.fd)) r.renew(self.fd);
     delete &self;
   }
 };

@@ -95,7 +95,7 @@ int operation::wait_on_hub() {
   hub& h = *hub_;
   core::reactor& r = h.reactor();
   if (entry_->registered && entry_->epoch != current_epoch(fd_)) {
-    r.forget(fd_, 0); // closed by another hub: all that is known is of another file
+    r.renew(fd_); // closed by another hub: all that is known is of another file
     return 0;
   }
   r.clear(fd_, direction_, ticket_);

@@ -28,7 +28,7 @@ int wait_many::queue_all() {
     one& w = all_[i];
     if (w.fd < 0) continue;
     const core::descriptor* d = r.entry(w.fd);
-    if (d && d->registered && d->epoch != current_epoch(w.fd)) r.forget(w.fd, 0);
+    if (d && d->registered && d->epoch != current_epoch(w.fd)) r.renew(w.fd);
     r.clear(w.fd, w.wanted, w.ticket);
     if (const int failed = add_waiter(hub_, w); failed < 0) return failed;
   }
