@@ -315,8 +315,8 @@ TEST(fork_with_pending_fibers, a_descriptor_wait_works_in_both) {
   EXPECT_EQ(exit_code_of(child), 0);
   ASSERT_EQ(write(ends[1], "x", 1), 1);
   EXPECT_EQ(reader.get(), 1);
-  close(ends[0]);
-  close(ends[1]);
+  weft::io::close(ends[0]);
+  weft::io::close(ends[1]);
 }
 
 #endif

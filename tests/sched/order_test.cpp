@@ -112,8 +112,8 @@ TEST(order, descriptors_get_their_turn_among_yielders) {
   EXPECT_EQ(reader.get(), 'x');
   stop = true;
   spinner.join();
-  close(ends[0]);
-  close(ends[1]);
+  weft::io::close(ends[0]);
+  weft::io::close(ends[1]);
 }
 
 TEST(order, nothing_else_runs_between_switch_points) {
