@@ -111,6 +111,7 @@ wakeup park_on_all(green& g, unsigned count, core::nanoseconds until, Describe&&
   if (!waiters) return wakeup::none;
   prepare_park(g);
   bool waitable = true;
+  bool short_of_room = false;
   for (unsigned i = 0; i < count && waitable; ++i) {
     core::io_waiter& w = waiters[i];
     w.owner = &g;
@@ -118,9 +119,16 @@ wakeup park_on_all(green& g, unsigned count, core::nanoseconds until, Describe&&
     if (w.fd < 0) continue;
     // What knows no waiting (EPERM) was found not ready, and stays so.
     const int failed = m.reactor.add(w);
-    waitable = failed == 0 || failed == -EPERM;
+    if (is_shortage(failed))
+      short_of_room = true;
+    else
+      waitable = failed == 0 || failed == -EPERM;
   }
-  const wakeup why = waitable ? park(g, until, park_reason::poll, true) : wakeup::none;
+  const core::nanoseconds look =
+      short_of_room ? core::monotonic_now() + shortage_pause : core::never;
+  wakeup why = wakeup::none;
+  if (waitable) why = park(g, look < until ? look : until, park_reason::poll, true);
+  if (why == wakeup::timeout && look < until) why = wakeup::event;
   for (unsigned i = 0; i < count; ++i)
     if (waiters[i].linked()) m.reactor.remove(waiters[i]);
   return why;

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "patch/kernel/scheduler.hpp"
 
+#include <errno.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
 
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/thread.hpp"
 #include "patch/kernel/thread_pointer.hpp"
+#include "patch/kernel/wait.hpp"
+#include "patch/sites/raw_syscall.hpp"
 
 extern "C" weft::core::transfer weft_jump_keeping_vectors(weft::core::context to, void* data,
                                                           weft::core::jump_function jump) noexcept;
@@ -80,7 +85,11 @@ void fire_timers(machine& m) noexcept {
     worker& w = *self()->on;
     route_arrived_signal(w);
     fire_timers(m);
-    m.reactor.poll(w.ready.empty() ? m.timers.next_due() : 0);
+    const int polled = m.reactor.poll(w.ready.empty() ? m.timers.next_due() : 0);
+    if (polled < 0 && polled != -EINTR) {  // no descriptor is left to poll with
+      const timespec pause{0, shortage_pause};
+      if (w.ready.empty()) raw_syscall(SYS_nanosleep, &pause, nullptr);
+    }
     route_arrived_signal(w);
     fire_timers(m);
     if (!w.ready.empty()) {

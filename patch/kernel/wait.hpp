@@ -7,6 +7,12 @@
 
 namespace weft::patch {
 
+/// Whether the reactor's `failed` means that it is short of descriptors or memory. Then the
+/// waiter looks again from time to time: to wait in the kernel would stop all threads, and
+/// with them whoever may make room.
+[[nodiscard]] bool is_shortage(int failed) noexcept;
+inline constexpr core::nanoseconds shortage_pause = 1'000'000;
+
 enum class io_wait {
   ready,         // try again
   timeout,

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <poll.h>
+#include <sys/resource.h>
 #include <vector>
 
 namespace {
@@ -228,6 +229,34 @@ void child_has_nothing_of_a_closed_descriptor() {
   expect_equal(waitpid(child, nullptr, 0), child, "waitpid");
 }
 
+// Threads wait for each other although the process can open nothing more.
+void waiting_with_no_descriptor_left() {
+  const pid_t child = fork();
+  if (child == 0) {
+    const rlimit few{40, 40};
+    setrlimit(RLIMIT_NOFILE, &few);
+    const pipe_pair pipe;
+    while (dup(pipe.reader) >= 0) {
+    }
+    std::atomic<int> got{0};
+    std::thread reader([&] {
+      char byte = 0;
+      got.fetch_add(static_cast<int>(read(pipe.reader, &byte, 1)));
+      pollfd entry{pipe.reader, POLLIN, 0};
+      got.fetch_add(poll(&entry, 1, 10'000));
+    });
+    for (int i = 0; i < 2; ++i) {
+      let_others_block();
+      (void)!write(pipe.writer, "x", 1);
+    }
+    reader.join();
+    _exit(got.load());
+  }
+  int status = 0;
+  expect_equal(waitpid(child, &status, 0), child, "waitpid");
+  expect_equal(status, 2 << 8, "the child read and polled");
+}
+
 const checks registered{
     {"close_of_a_duplicate", close_of_a_duplicate},
     {"close_of_the_first_of_two", close_of_the_first_of_two},
@@ -239,6 +268,7 @@ const checks registered{
     {"reader_and_writer_of_one_socket", reader_and_writer_of_one_socket},
     {"bad_descriptors", bad_descriptors},
     {"child_has_nothing_of_a_closed_descriptor", child_has_nothing_of_a_closed_descriptor},
+    {"waiting_with_no_descriptor_left", waiting_with_no_descriptor_left},
 };
 
 } // namespace
