@@ -75,9 +75,11 @@ long try_write(green& g, int fd, const iovec* parts, int count) noexcept {
       [[fallthrough]];
     }
     default: {
-      const bool nonblocking = is_nonblocking(fd);
-      if (!nonblocking && !ready_now(fd, core::io_out)) return -EAGAIN;
-      if (nonblocking || kind_of(fd) != fd_kind::fifo || bytes_in(parts, count) <= PIPE_BUF)
+      const bool ready = ready_now(fd, core::io_out);
+      const bool fits = kind_of(fd) != fd_kind::fifo || bytes_in(parts, count) <= PIPE_BUF;
+      const bool nonblocking = (!ready || !fits) && is_nonblocking(fd);
+      if (!ready && !nonblocking) return -EAGAIN;
+      if (fits || nonblocking)
         return writing(g, [&] { return raw_syscall(SYS_writev, fd, parts, count); });
       // Room for a page is what poll promises; what is longer need not be written at once.
       iovec first[vector_rest::window];
