@@ -265,6 +265,7 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   detail::execution& execution_of(detail::ready_item& item) noexcept;
   void run_fiber(detail::state& self) noexcept;
   void finish(detail::state& self, detail::outcome_kind outcome) noexcept;
+  void finish_slowly(detail::state& self, detail::outcome_kind outcome) noexcept;
   void resume_from_loop(detail::ready_item& item, void* context) noexcept;
   void throw_pending_interrupt();
   static std::exception_ptr take_interrupt(detail::state& fiber) noexcept;

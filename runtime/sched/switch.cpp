@@ -36,8 +36,13 @@ inline ready_item& hub::pick() noexcept {
   if (!fresh_.empty()) queue_batch();
   if (--switches_left_ > 0) [[likely]]
     if (ready_item* item = take_ready()) [[likely]] {
-      // With many fibers each comes back to cold lines: those of the one after next are asked for.
-      if (ready_item* after = item->next) __builtin_prefetch(after->context);
+      // With many fibers each comes back to cold lines: those of the one after next are asked for,
+      // its frame or, of a fresh one, what it is to call.
+      if (ready_item* after = item->next) {
+        __builtin_prefetch(after->context);
+        __builtin_prefetch(reinterpret_cast<char*>(after) + 64);
+        __builtin_prefetch(reinterpret_cast<char*>(after) + 128);
+      }
       return *item;
     }
   return loop_;
@@ -147,6 +152,26 @@ void hub::run_carrier(core::transfer t) {
   }
 }
 
+void hub::finish(state& self, outcome_kind outcome) noexcept {
+  self.where = phase::finished;
+  self.stack = nullptr;
+  --fibers_;
+  if (fibers_ != 0 && state_lock_.try_lock_as_owner()) [[likely]] {
+    // Nobody waits for it, and no other thread has a handle: nothing to call but in passing.
+    if (!self.waiters && self.shared_refs.load(std::memory_order_relaxed) == 0) [[likely]] {
+      self.finished_as = ++finished_;
+      self.outcome.store(outcome, std::memory_order_release);
+      const bool last = --self.local_refs == 0;
+      state_lock_.unlock_as_owner_quickly();
+      if (last) [[unlikely]]
+        detail::destroy_at_home(self, *this);
+      return;
+    }
+    state_lock_.unlock_as_owner_quickly();
+  }
+  finish_slowly(self, outcome);
+}
+
 [[gnu::noinline]] void hub::run_fiber(state& self) noexcept {
   auto outcome = outcome_kind::value;
   std::exception_ptr error;
@@ -169,10 +194,8 @@ void hub::run_carrier(core::transfer t) {
   finish(self, outcome);
 }
 
-void hub::finish(state& self, outcome_kind outcome) noexcept {
-  self.where = phase::finished;
-  self.stack = nullptr;
-  if (--fibers_ == 0 && joining_all_) [[unlikely]]
+[[gnu::noinline]] void hub::finish_slowly(state& self, outcome_kind outcome) noexcept {
+  if (fibers_ == 0 && joining_all_) [[unlikely]]
     unpark(*joining_all_);
   state_lock_.lock_as_owner();
   self.finished_as = ++finished_;
