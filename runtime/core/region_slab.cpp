@@ -60,24 +60,25 @@ void region_slab::give_back(std::size_t count) noexcept {
 }
 
 region_slab::mapping region_slab::map(std::size_t count) const noexcept {
-  const bool shifted = size_ >= table_span;
+  // What the first region's distance from a page table's boundary is to be.
+  const std::size_t shift = use_ == pages::small ? table_span / 2 : 0;
+  const bool placed = use_ == pages::huge || size_ >= table_span;
   const std::size_t bytes = count * size_;
-  const std::size_t whole = bytes + (shifted ? table_span + table_span / 2 : 0);
+  const std::size_t whole = bytes + (placed ? table_span + shift : 0);
   const long result =
       sys::map(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
   if (result < 0) return {nullptr, nullptr};
   char* at = reinterpret_cast<char*>(result);
   char* begin = at;
-  if (shifted) {
+  if (placed) {
     const auto address = reinterpret_cast<std::uintptr_t>(at);
     const std::size_t to_boundary = (table_span - address % table_span) % table_span;
-    begin += to_boundary + table_span / 2;
-    sys::unmap(at, static_cast<std::size_t>(begin - at));
+    begin += to_boundary + shift;
+    if (begin != at) sys::unmap(at, static_cast<std::size_t>(begin - at));
     if (begin + bytes != at + whole)
       sys::unmap(begin + bytes, static_cast<std::size_t>(at + whole - begin - bytes));
   }
-  // One touched page would make the kernel fill two megabytes.
-  sys::advise(begin, bytes, MADV_NOHUGEPAGE);
+  sys::advise(begin, bytes, use_ == pages::huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
   return {begin, begin + bytes};
 }
 

@@ -7,6 +7,11 @@
 
 namespace weft::core {
 
+/// Which pages the memory is to consist of. Stacks are touched at their tops only: there one
+/// huge page would stand for dozens of small ones. What is used from end to end is better off
+/// with huge ones, and its regions, whose size is then a power of two, are aligned to it.
+enum class pages : bool { small, huge };
+
 /// Hands out equal, page-aligned regions of address space, carved out of large
 /// MAP_NORESERVE mappings, last in first out (a warm region is cheapest).
 ///
@@ -17,7 +22,7 @@ namespace weft::core {
 ///
 /// Mappings start small and double up to 64 MiB, then are an eighth of what there is, so that
 /// a million regions need a few dozen; when the kernel refuses (RLIMIT_AS, overcommit mode 2)
-/// smaller ones are tried down to a single region. MADV_NOHUGEPAGE throughout. They are never
+/// smaller ones are tried down to a single region. They are never
 /// unmapped while the slab lives: an address once used as a stack stays valid for a late
 /// reader. Not synchronised, never throws.
 class region_slab {
@@ -25,8 +30,9 @@ class region_slab {
   /// `size` is a multiple of the page size. Regions of 2 MiB and more start half a page
   /// table's span (1 MiB) off its boundary, so that a region's top and the guard page of the
   /// one above it share a page table: with 8 MiB regions that is 4 KiB saved for each.
-  constexpr explicit region_slab(std::size_t size, std::size_t warm_limit = 64) noexcept
-      : size_(size), warm_limit_(warm_limit) {}
+  constexpr explicit region_slab(std::size_t size, std::size_t warm_limit = 64,
+                                 pages use = pages::small) noexcept
+      : size_(size), warm_limit_(warm_limit), use_(use) {}
   region_slab(const region_slab&) = delete;
   region_slab& operator=(const region_slab&) = delete;
 
@@ -59,6 +65,7 @@ class region_slab {
 
   std::size_t size_;
   std::size_t warm_limit_;
+  pages use_;
   std::size_t in_use_ = 0;
   std::size_t total_ = 0; // regions in all mappings
   std::size_t cold_ = 0;  // the first so many of free_ have no memory

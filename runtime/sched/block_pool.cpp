@@ -8,12 +8,7 @@ namespace weft::detail {
 // How many empty slabs are kept for the next burst.
 constexpr std::size_t empty_slabs_kept = 4;
 
-block_pool::~block_pool() {
-  slabs_.for_each([](slab& s) {
-    s.unlink();
-    ::operator delete(static_cast<void*>(&s), std::align_val_t{slab_bytes});
-  });
-}
+block_pool::~block_pool() { memory_.discard(); }
 
 state* block_pool::allocate_slowly() {
   while (true) {
@@ -36,12 +31,10 @@ state* block_pool::allocate_slowly() {
       if (current_->used == 0) --empty_slabs_;
       continue;
     }
-    void* memory;
-    try {
-      memory = ::operator new(slab_bytes, std::align_val_t{slab_bytes});
-    } catch (...) {
+    void* memory = memory_.acquire().at;
+    if (!memory) {
       --used_;
-      throw;
+      throw std::bad_alloc();
     }
     current_ = ::new (memory) slab;
     slabs_.push_back(*current_);
@@ -63,7 +56,7 @@ void block_pool::released_elsewhere(slab& s) noexcept {
       *link = p->next_partial;
       p->unlink();
       --empty_slabs_;
-      ::operator delete(static_cast<void*>(p), std::align_val_t{slab_bytes});
+      memory_.release(p);
     } else {
       link = &p->next_partial;
     }

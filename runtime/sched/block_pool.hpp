@@ -5,15 +5,18 @@
 #include <cstdint>
 
 #include "runtime/core/list.hpp"
+#include "runtime/core/region_slab.hpp"
 #include "weft/detail/state.hpp"
 
 namespace weft::detail {
 
 /// Control blocks of one hub, in slabs of 64 KiB. A slab knows its free blocks, so that whole
-/// slabs go back to the heap after a burst, and the pool can visit every block in use: that is
+/// slabs' memory goes back after a burst, and the pool can visit every block in use: that is
 /// the register of all fibers, at no cost to spawn and end. Not synchronised.
 class block_pool {
   static constexpr std::size_t slab_bytes = std::size_t{64} << 10;
+  static constexpr std::size_t warm_slabs = 256;
+  static constexpr std::size_t never_while_busy = SIZE_MAX / 2;
 
   struct slab : core::list_hook<> {
     state* free = nullptr;
@@ -36,6 +39,11 @@ class block_pool {
   state* allocate() {
     ++used_;
     slab* s = current_;
+    if (s && s->made < blocks_in_slab) {
+      state* block = &block_at(*s, s->made++);
+      ++s->used;
+      return ::new (static_cast<void*>(block)) state;
+    }
     if (s && s->free) [[likely]] {
       state* block = s->free;
       s->free = static_cast<state*>(block->next);
@@ -58,6 +66,11 @@ class block_pool {
     if (s != current_) [[unlikely]]
       released_elsewhere(*s);
   }
+
+  /// Gives the memory of a burst back. For when there is nothing else to do: the kernel clears
+  /// what is taken again, which costs more than all else in a fiber's life, and a huge page of
+  /// which a part is given back falls to pieces, so it is to be much at a time.
+  void trim() noexcept { memory_.trim(warm_slabs); }
 
   [[nodiscard]] std::size_t used() const noexcept { return used_; }
 
@@ -86,6 +99,7 @@ class block_pool {
   std::size_t used_ = 0;
   std::size_t empty_slabs_ = 0;  // among the partial ones
   core::list<slab> slabs_;
+  core::region_slab memory_{slab_bytes, never_while_busy, core::pages::huge};
 };
 
 }  // namespace weft::detail

@@ -110,6 +110,7 @@ void hub::wait_for_events() noexcept {
   switches_left_ = switches_between_polls_ = switches_between_polls;
   trim_carriers();
   collect_foreign_blocks();
+  blocks_.trim();
   while (true) {
     core::nanoseconds until = wheel_.next_due();
     if (until == core::never && !reactor_->has_waiters()) {

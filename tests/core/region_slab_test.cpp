@@ -152,6 +152,26 @@ TEST(region_slab, large_regions_share_page_tables_with_their_neighbours) {
   }
 }
 
+TEST(region_slab, regions_of_huge_pages_are_aligned_to_their_size) {
+  constexpr std::size_t size = std::size_t{64} << 10;
+  scoped_slab slab{size, 100, pages::huge};
+  std::vector<char*> regions;
+  for (int i = 0; i < 500; ++i) {
+    regions.push_back(static_cast<char*>(slab.acquire().at));
+    ASSERT_EQ(reinterpret_cast<std::uintptr_t>(regions.back()) % size, 0u);
+    EXPECT_EQ(regions.back()[size - 1], 0);
+    std::memset(regions.back(), 1, size);
+  }
+  for (char* each : regions)
+    slab.release(each);
+  slab.trim(0);
+  for (char* each : regions) {
+    EXPECT_EQ(resident_pages(each, size), 0u);
+    EXPECT_TRUE(slab.owns(each));
+  }
+  EXPECT_EQ(*static_cast<char*>(slab.acquire().at), 0);
+}
+
 TEST(region_slab, a_million_regions) {
   constexpr int count = 1'000'000;
   scoped_slab slab{std::size_t{64} << 10};
