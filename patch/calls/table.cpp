@@ -15,6 +15,7 @@ constinit virtual_when conditions[table_size];
 const call_family* const families[] = {
     &time_calls,    &thread_calls,     &signal_calls,   &memory_calls, &process_calls,
     &descriptor_calls, &transfer_calls, &socket_calls, &poll_calls,
+    &select_calls,  &epoll_calls,
 };
 
 template <class F>

@@ -5,31 +5,11 @@
 #include <linux/futex.h>
 
 #include "patch/kernel/errors.hpp"
+#include "patch/kernel/futex_word.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/scheduler.hpp"
-#include "patch/kernel/thread.hpp"
 
 namespace weft::patch {
-namespace {
-
-std::uint32_t load(const std::uint32_t* word) noexcept {
-  return __atomic_load_n(word, __ATOMIC_SEQ_CST);
-}
-bool replace(std::uint32_t* word, std::uint32_t& expected, std::uint32_t desired) noexcept {
-  return __atomic_compare_exchange_n(word, &expected, desired, false, __ATOMIC_SEQ_CST,
-                                     __ATOMIC_SEQ_CST);
-}
-bool aligned(const std::uint32_t* word) noexcept {
-  return reinterpret_cast<std::uintptr_t>(word) % 4 == 0;
-}
-
-void finish(futex_waiter& w) noexcept {
-  w.unlink();
-  unpark(*w.thread, wakeup::event);
-}
-
-}  // namespace
-
 futex_table::bucket& futex_table::of(const std::uint32_t* word) noexcept {
   const auto address = reinterpret_cast<std::uintptr_t>(word) >> 2;
   return table_[(address * 0x9e3779b97f4a7c15u) >> 52];
@@ -142,151 +122,8 @@ long futex_table::wake_op(std::uint32_t* first, std::uint32_t* second, int most_
   return woken;
 }
 
-long futex_table::trylock_pi(green& g, std::uint32_t* word) noexcept {
-  if (!aligned(word)) return -EINVAL;
-  const auto me = static_cast<std::uint32_t>(g.tid);
-  std::uint32_t value = load(word);
-  for (;;) {
-    const std::uint32_t owner = value & FUTEX_TID_MASK;
-    if (owner == me) return -EDEADLK;
-    if (owner != 0) return -EAGAIN;
-    // Free, perhaps because its owner died: the mark stays for the new one to see.
-    if (replace(word, value, (value & (FUTEX_OWNER_DIED | FUTEX_WAITERS)) | me)) return 0;
-  }
-}
-
-long futex_table::lock_pi(green& g, std::uint32_t* word, core::nanoseconds deadline) noexcept {
-  for (;;) {
-    const long tried = trylock_pi(g, word);
-    if (tried != -EAGAIN) return tried;
-    prepare_park(g);
-    std::uint32_t value = load(word);
-    if ((value & FUTEX_TID_MASK) == 0) continue;
-    if (!find_thread(static_cast<pid_t>(value & FUTEX_TID_MASK))) return -ESRCH;
-    if (!(value & FUTEX_WAITERS) && !replace(word, value, value | FUTEX_WAITERS)) continue;
-    futex_waiter& w = g.waiting_for;
-    w.word = word;
-    w.wants_lock = true;
-    w.lock = nullptr;
-    w.thread = &g;
-    of(word).push_back(w);
-    const long result = sleep(g, deadline);
-    // Handed over: the word holds our tid. EINTR is no answer that glibc knows.
-    return result == restart_unless_handled || result == restart_if_allowed ? restart_always
-                                                                            : result;
-  }
-}
-
-void futex_table::hand_over(std::uint32_t* word, std::uint32_t flags) noexcept {
-  futex_waiter* next = nullptr;
-  bool more = false;
-  of(word).for_each([&](futex_waiter& w) {
-    if (w.word != word || !w.wants_lock) return;
-    if (next) more = true;
-    if (!next) next = &w;
-  });
-  if (!next) {
-    __atomic_store_n(word, flags, __ATOMIC_SEQ_CST);
-    return;
-  }
-  const auto owner = static_cast<std::uint32_t>(next->thread->tid);
-  __atomic_store_n(word, owner | flags | (more ? FUTEX_WAITERS : 0u), __ATOMIC_SEQ_CST);
-  finish(*next);
-}
-
-long futex_table::unlock_pi(green& g, std::uint32_t* word) noexcept {
-  if (!aligned(word)) return -EINVAL;
-  if ((load(word) & FUTEX_TID_MASK) != static_cast<std::uint32_t>(g.tid)) return -EPERM;
-  hand_over(word, 0);
-  return 0;
-}
-
-long futex_table::wait_requeue_pi(green& g, std::uint32_t* word, std::uint32_t expected,
-                                  std::uint32_t bitset, core::nanoseconds deadline,
-                                  std::uint32_t* lock) noexcept {
-  if (!aligned(word) || !aligned(lock) || word == lock || bitset == 0) return -EINVAL;
-  prepare_park(g);
-  if (load(word) != expected) return -EAGAIN;
-  futex_waiter& w = g.waiting_for;
-  w.word = word;
-  w.bitset = bitset;
-  w.wants_lock = false;
-  w.lock = lock;
-  w.thread = &g;
-  of(word).push_back(w);
-  const long result = sleep(g, deadline);
-  // The caller looks at the word again, so a signal may end it like a spurious wake-up.
-  return result == restart_if_allowed || result == restart_unless_handled ? -EAGAIN : result;
-}
-
-long futex_table::requeue_pi(std::uint32_t* from, std::uint32_t* to, int most_moved) noexcept {
-  if (!aligned(from) || !aligned(to)) return -EINVAL;
-  long done = 0;
-  bool misused = false;
-  bucket& target = of(to);
-  bucket taken;
-  of(from).for_each([&](futex_waiter& w) {
-    if (w.word != from || done > most_moved || misused) return;
-    if (w.lock != to) {
-      misused = true;
-      return;
-    }
-    ++done;
-    w.lock = nullptr;
-    // The first gets the lock at once if it is free; the others wait for it.
-    std::uint32_t value = load(to);
-    while ((value & FUTEX_TID_MASK) == 0) {
-      if (replace(to, value, value | static_cast<std::uint32_t>(w.thread->tid))) {
-        finish(w);
-        return;
-      }
-    }
-    __atomic_fetch_or(to, FUTEX_WAITERS, __ATOMIC_SEQ_CST);
-    w.unlink();
-    w.word = to;
-    w.wants_lock = true;
-    taken.push_back(w);
-  });
-  target.append(taken);
-  return misused && done == 0 ? -EINVAL : done;
-}
-
 void futex_table::reset() noexcept {
   for (bucket& b : table_) b.reset();
-}
-
-void walk_robust_list(green& g) noexcept {
-  robust_list_head* head = g.robust_list;
-  if (!head) return;
-  machine& m = the_machine();
-  const long offset = head->futex_offset;
-  const auto die = [&](robust_list* entry) {
-    // Bit 0 of an entry's address marks a PI mutex.
-    const auto address = reinterpret_cast<std::uintptr_t>(entry);
-    auto* word = reinterpret_cast<std::uint32_t*>((address & ~std::uintptr_t{1}) +
-                                                  static_cast<std::uintptr_t>(offset));
-    std::uint32_t value = load(word);
-    while ((value & FUTEX_TID_MASK) == static_cast<std::uint32_t>(g.tid)) {
-      if (address & 1) {
-        m.futexes.hand_over(word, FUTEX_OWNER_DIED);
-        return;
-      }
-      if (replace(word, value, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED)) {
-        if (value & FUTEX_WAITERS) m.futexes.wake(word, 1, ~0u);
-        return;
-      }
-    }
-  };
-  robust_list* pending = head->list_op_pending;
-  int limit = 2048;  // ROBUST_LIST_LIMIT: the list may be damaged
-  for (robust_list* entry = head->list.next; entry != &head->list && limit-- > 0;) {
-    auto* plain = reinterpret_cast<robust_list*>(reinterpret_cast<std::uintptr_t>(entry) &
-                                                 ~std::uintptr_t{1});
-    robust_list* next = plain->next;
-    if (entry != pending) die(entry);
-    entry = next;
-  }
-  if (pending) die(pending);
 }
 
 }  // namespace weft::patch

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// epoll_wait: the program's own epoll instance is one more descriptor to wait for.
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+
+#include "patch/calls/ask_and_park.hpp"
+
+namespace weft::patch {
+namespace {
+
+long epoll_parked(green& g, int epoll, epoll_event* events, int capacity,
+                  const time_limit& limit) noexcept {
+  return ask_and_park(
+      limit, false,
+      [&] { return raw_syscall(SYS_epoll_pwait, epoll, events, capacity, 0, nullptr, 8); },
+      [&] {
+        return park_on_all(g, 1, limit.until, [&](unsigned, int& fd, core::io_events& w) {
+          fd = epoll;
+          w = core::io_in;
+        });
+      });
+}
+
+long on_epoll_wait(green& g, syscall_frame& f) noexcept {
+  return epoll_parked(g, number(f.rdi), pointer<epoll_event>(f.rsi), number(f.rdx),
+                      limit_of(g, span_of_milliseconds(number(f.r10))));
+}
+
+long on_epoll_pwait(green& g, syscall_frame& f) noexcept {
+  if (f.r8 && f.r9 != 8) return -EINVAL;
+  const time_limit limit = limit_of(g, span_of_milliseconds(number(f.r10)));
+  mask_for_call mask{g, pointer<std::uint64_t>(f.r8)};
+  return mask.done(
+      epoll_parked(g, number(f.rdi), pointer<epoll_event>(f.rsi), number(f.rdx), limit));
+}
+
+long on_epoll_pwait2(green& g, syscall_frame& f) noexcept {
+  if (f.r8 && f.r9 != 8) return -EINVAL;
+  const auto* time = pointer<timespec>(f.r10);
+  const core::nanoseconds span = time ? span_of(*time) : core::never;
+  if (span < 0) return span;
+  const time_limit limit = limit_of(g, span);
+  mask_for_call mask{g, pointer<std::uint64_t>(f.r8)};
+  return mask.done(
+      epoll_parked(g, number(f.rdi), pointer<epoll_event>(f.rsi), number(f.rdx), limit));
+}
+
+constexpr call_entry entries[] = {
+    {SYS_epoll_wait, virtual_when::active, on_epoll_wait},
+    {SYS_epoll_pwait, virtual_when::active, on_epoll_pwait},
+    {SYS_epoll_pwait2, virtual_when::active, on_epoll_pwait2},
+};
+
+}  // namespace
+
+const call_family epoll_calls{entries, sizeof entries / sizeof *entries};
+
+}  // namespace weft::patch

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// select and pselect.
+#include <sys/select.h>
+#include <sys/syscall.h>
+
+#include "patch/calls/ask_and_park.hpp"
+
+namespace weft::patch {
+namespace {
+
+/// The three sets of select as the kernel lays them out.
+struct select_sets {
+  static constexpr unsigned words_max = 1024 / 64;  // FD_SETSIZE
+  unsigned count;
+  std::uint64_t* given[3];
+  std::uint64_t asked[3][words_max];
+
+  [[nodiscard]] unsigned words() const noexcept { return (count + 63) / 64; }
+  void remember() noexcept {
+    for (int s = 0; s < 3; ++s)
+      for (unsigned i = 0; i < words(); ++i) asked[s][i] = given[s] ? given[s][i] : 0;
+  }
+  void put_back() noexcept {
+    for (int s = 0; s < 3; ++s)
+      for (unsigned i = 0; given[s] && i < words(); ++i) given[s][i] = asked[s][i];
+  }
+  [[nodiscard]] core::io_events wanted(unsigned fd) const noexcept {
+    const std::uint64_t bit = std::uint64_t{1} << (fd % 64);
+    core::io_events w = 0;
+    if (asked[0][fd / 64] & bit) w |= core::io_in;
+    if (asked[1][fd / 64] & bit) w |= core::io_out;
+    if (asked[2][fd / 64] & bit) w |= core::io_priority;
+    return w;
+  }
+};
+
+long select_parked(green& g, select_sets& sets, const time_limit& limit) noexcept {
+  sets.remember();
+  int fds[select_sets::words_max * 64];
+  unsigned used = 0;
+  for (unsigned fd = 0; fd < sets.count; ++fd)
+    if (sets.wanted(fd)) fds[used++] = static_cast<int>(fd);
+  const bool blocked =
+      used == 1 && known_blocked(fds[0], sets.wanted(static_cast<unsigned>(fds[0])));
+  return ask_and_park(
+      limit, blocked,
+      [&] {
+        timespec zero{0, 0};
+        sets.put_back();
+        return raw_syscall(SYS_pselect6, sets.count, sets.given[0], sets.given[1], sets.given[2],
+                           &zero, nullptr);
+      },
+      [&] {
+        sets.put_back();
+        return park_on_all(g, used, limit.until, [&](unsigned i, int& fd, core::io_events& w) {
+          fd = fds[i];
+          w = sets.wanted(static_cast<unsigned>(fd));
+        });
+      });
+}
+
+/// Larger sets than fd_set's 1024 are the kernel's own business.
+bool fits(const syscall_frame& f) noexcept { return f.rdi <= select_sets::words_max * 64; }
+
+select_sets sets_of(const syscall_frame& f) noexcept {
+  return {static_cast<unsigned>(f.rdi),
+          {pointer<std::uint64_t>(f.rsi), pointer<std::uint64_t>(f.rdx),
+           pointer<std::uint64_t>(f.r10)},
+          {}};
+}
+
+long on_pselect6(green& g, syscall_frame& f) noexcept {
+  if (!fits(f)) return pass_to_kernel;
+  auto* time = pointer<timespec>(f.r8);
+  const core::nanoseconds span = time ? span_of(*time) : core::never;
+  if (span < 0) return span;
+  struct argument {
+    const std::uint64_t* mask;
+    std::uint64_t size;
+  };
+  const auto* last = pointer<argument>(f.r9);
+  const std::uint64_t* set = last ? last->mask : nullptr;
+  if (set && last->size != 8) return -EINVAL;
+  const time_limit limit = limit_of(g, span);
+  select_sets sets = sets_of(f);
+  mask_for_call mask{g, set};
+  const long result = mask.done(select_parked(g, sets, limit));
+  if (span != core::never && result != pass_to_kernel) write_back(time, limit.until);
+  return result;
+}
+
+long on_select(green& g, syscall_frame& f) noexcept {
+  if (!fits(f)) return pass_to_kernel;
+  struct kernel_timeval {
+    long seconds, microseconds;
+  };
+  auto* time = pointer<kernel_timeval>(f.r8);
+  core::nanoseconds span = core::never;
+  if (time) {
+    if (time->seconds < 0 || time->microseconds < 0) return -EINVAL;
+    // Linux carries what is over a second.
+    timespec t{time->seconds + time->microseconds / 1'000'000,
+               time->microseconds % 1'000'000 * 1000};
+    span = span_of(t);
+  }
+  const time_limit limit = limit_of(g, span);
+  select_sets sets = sets_of(f);
+  const long result = select_parked(g, sets, limit);
+  if (span != core::never && result != pass_to_kernel) {
+    timespec left;
+    write_back(&left, limit.until);
+    *time = {left.tv_sec, left.tv_nsec / 1000};
+  }
+  return result;
+}
+
+constexpr call_entry entries[] = {
+    {SYS_select, virtual_when::active, on_select},
+    {SYS_pselect6, virtual_when::active, on_pselect6},
+};
+
+}  // namespace
+
+const call_family select_calls{entries, sizeof entries / sizeof *entries};
+
+}  // namespace weft::patch

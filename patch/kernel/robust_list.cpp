@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What a dying thread leaves locked.
+#include "patch/kernel/futex.hpp"
+
+#include <errno.h>
+#include <linux/futex.h>
+
+#include "patch/kernel/errors.hpp"
+#include "patch/kernel/futex_word.hpp"
+#include "patch/kernel/machine.hpp"
+#include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/thread.hpp"
+
+namespace weft::patch {
+
+void walk_robust_list(green& g) noexcept {
+  robust_list_head* head = g.robust_list;
+  if (!head) return;
+  machine& m = the_machine();
+  const long offset = head->futex_offset;
+  const auto die = [&](robust_list* entry) {
+    // Bit 0 of an entry's address marks a PI mutex.
+    const auto address = reinterpret_cast<std::uintptr_t>(entry);
+    auto* word = reinterpret_cast<std::uint32_t*>((address & ~std::uintptr_t{1}) +
+                                                  static_cast<std::uintptr_t>(offset));
+    std::uint32_t value = load(word);
+    while ((value & FUTEX_TID_MASK) == static_cast<std::uint32_t>(g.tid)) {
+      if (address & 1) {
+        m.futexes.hand_over(word, FUTEX_OWNER_DIED);
+        return;
+      }
+      if (replace(word, value, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED)) {
+        if (value & FUTEX_WAITERS) m.futexes.wake(word, 1, ~0u);
+        return;
+      }
+    }
+  };
+  robust_list* pending = head->list_op_pending;
+  int limit = 2048;  // ROBUST_LIST_LIMIT: the list may be damaged
+  for (robust_list* entry = head->list.next; entry != &head->list && limit-- > 0;) {
+    auto* plain = reinterpret_cast<robust_list*>(reinterpret_cast<std::uintptr_t>(entry) &
+                                                 ~std::uintptr_t{1});
+    robust_list* next = plain->next;
+    if (entry != pending) die(entry);
+    entry = next;
+  }
+  if (pending) die(pending);
+}
+
+}  // namespace weft::patch

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <sys/mman.h>
+
+#include "patch/kernel/machine.hpp"
+#include "patch/kernel/signal_context.hpp"
+#include "patch/kernel/signal_detail.hpp"
+#include "patch/kernel/thread.hpp"
+
+namespace weft::patch {
+namespace {
+
+constexpr int red_zone = 128;
+
+/// Raised by the instruction at which it arrived, not by somebody.
+bool is_fault(const siginfo_t& info) noexcept {
+  switch (info.si_signo) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGTRAP: return info.si_code > 0;
+    default: return false;
+  }
+}
+
+bool would_take(const green& g, std::uint64_t bit) noexcept {
+  return !(g.blocked & bit) || (g.waits_for & bit);
+}
+
+/// Sent to the kernel thread because of what it did; the rest is for the process.
+bool is_threads_own(const siginfo_t& info) noexcept {
+  // A broken pipe's signal looks as if the process had sent it to itself.
+  return is_fault(info) || info.si_code == SI_TKILL ||
+         (info.si_signo == SIGPIPE && info.si_code == SI_USER &&
+          info.si_pid == the_machine().main_tid);
+}
+
+/// Who takes the signal that arrived while `current` ran: as in Linux the main thread if it
+/// will, then the running one, then one whose wait it ends, then any. Null: nobody.
+green* recipient(const siginfo_t& info, green& current) noexcept {
+  machine& m = the_machine();
+  const std::uint64_t bit = signal_bit(info.si_signo);
+  const bool real = &current != &current.on->idle;
+  const bool willing = real && would_take(current, bit);
+  if (willing && is_threads_own(info)) return &current;
+  green* main = find_thread(m.main_tid);
+  if (main && would_take(*main, bit)) return main;
+  if (willing) return &current;
+  green* any = nullptr;
+  m.all.for_each([&](green& g) {
+    if (!would_take(g, bit)) return;
+    if (!any || (g.interruptible && !any->interruptible)) any = &g;
+  });
+  return any;
+}
+
+/// What is to be done about a signal that found g in the program's code.
+void on_signal_in_program(int, siginfo_t* info, void* opaque) noexcept {
+  auto& context = *static_cast<ucontext_t*>(opaque);
+  green* g = self();
+  g->in_kernel = true;
+  g->on->kernel_blocks_all = true;
+  green* taker = is_fault(*info) ? g : recipient(*info, *g);
+  if (taker == g)
+    take_signal(*g, *info, context);
+  else
+    send_signal(taker ? *taker : *g, *info);
+  for (;;) {
+    siginfo_t next;
+    while (next_signal(*g, ~g->blocked, next)) take_signal(*g, next, context);
+    // From here to rt_sigreturn nothing may come in between.
+    worker& w = *g->on;
+    if (!w.kernel_blocks_all) {
+      w.kernel_blocks_all = true;
+      set_kernel_mask(every_signal);
+    }
+    if (!w.signal_arrived) break;
+    route_arrived_signal(w);
+  }
+  mask_of(context) = g->on->kernel_mask;
+  g->on->kernel_blocks_all = false;
+  g->in_kernel = false;
+}
+
+/// Where a signal that arrived on the worker's stack is to be handled instead, before that
+/// is needed for the next.
+void* own_signal_stack(const green& g, const ucontext_t& context) noexcept {
+  const auto* interrupted = static_cast<const char*>(interrupted_stack(context));
+  if (!(g.alternate_stack.ss_flags & SS_DISABLE) && !on_alternate_stack(g, interrupted))
+    return static_cast<char*>(g.alternate_stack.ss_sp) + g.alternate_stack.ss_size;
+  return const_cast<char*>(interrupted) - red_zone;
+}
+
+}  // namespace
+
+void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
+  auto& context = *static_cast<ucontext_t*>(opaque);
+  green* g = self();
+  machine& m = the_machine();
+  if (!g || g->passthrough) {
+    // Not ours: a kernel thread that weft did not make, or a vfork child.
+    const signal_state::action& action = m.signals.actions[signal];
+    if (is_caught(action))
+      reinterpret_cast<void (*)(int, siginfo_t*, void*)>(action.handler)(signal, info, opaque);
+    return;
+  }
+  if (g->in_kernel) {
+    if (is_fault(*info)) {  // weft's own, or a bad pointer that it followed
+      take_default_action(signal);
+      return;
+    }
+    worker& w = *g->on;
+    w.arrived = *info;
+    w.signal_arrived = true;
+    mask_of(context) = every_signal;  // one at a time, until it has been seen to
+    if (g == &w.idle) m.reactor.interrupt();
+    return;
+  }
+  const worker& w = *g->on;
+  const auto* here = static_cast<const char*>(__builtin_frame_address(0));
+  if (w.has_signal_stack && here >= w.signal_stack &&
+      here < w.signal_stack + worker::signal_stack_size)
+    continue_below(own_signal_stack(*g, context), on_signal_in_program, signal, *info, context);
+  on_signal_in_program(signal, info, opaque);
+}
+
+void route_arrived_signal(worker& w) noexcept {
+  if (!w.signal_arrived) return;
+  siginfo_t info = w.arrived;
+  if (green* target = recipient(info, *self()))
+    send_signal(*target, info);
+  else  // blocked by all since it came
+    the_machine().signals.pending.push(info);
+  w.signal_arrived = false;
+  if (!w.kernel_blocks_all) set_kernel_mask(w.kernel_mask);
+}
+
+void leave_weft(green& g) noexcept {
+  for (;;) {
+    g.in_kernel = false;
+    asm volatile("" ::: "memory");
+    if (!g.on->signal_arrived) return;
+    g.in_kernel = true;
+    route_arrived_signal(*g.on);
+  }
+}
+
+void prepare_signal_stack(worker& w) noexcept {
+  if (w.has_signal_stack) return;
+  if (!w.signal_stack) {
+    const long at = core::sys::map(nullptr, worker::signal_stack_size, PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+    if (at < 0) return;
+    w.signal_stack = reinterpret_cast<char*>(at);
+  }
+  const stack_t stack{w.signal_stack, 0, worker::signal_stack_size};
+  // Not while a handler runs on the one that the kernel knows.
+  w.has_signal_stack = raw_syscall(SYS_sigaltstack, &stack, nullptr) == 0;
+}
+
+}  // namespace weft::patch

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "patch/kernel/machine.hpp"
+#include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/signal_context.hpp"
+#include "patch/kernel/signal_detail.hpp"
+
+extern "C" void weft_call_on_stack(void* top, void (*handler)(int, siginfo_t*, void*), int signal,
+                                   siginfo_t* info, void* context);
+
+namespace weft::patch {
+namespace {
+
+/// A handler of the kernel's making starts with everything blocked; the program's own gets
+/// the mask that it asked for, which it may well take along by siglongjmp.
+void release_kernel_mask(worker& w) noexcept {
+  if (!w.kernel_blocks_all) return;
+  w.kernel_blocks_all = false;
+  set_kernel_mask(w.kernel_mask);
+}
+
+/// Runs the program's handler for g, the caller, as the kernel would set it up: mask
+/// raised, one-shot reset, on the alternate stack if it asks for that.
+void run_handler(green& g, siginfo_t& info, ucontext_t& context) noexcept {
+  signal_state& state = the_machine().signals;
+  const int signal = info.si_signo;
+  const signal_state::action action = state.actions[signal];
+  if (action.flags & SA_RESETHAND) {
+    const signal_state::action reset{};
+    change_action(signal, &reset, nullptr);
+  }
+  mask_of(context) = g.restore_blocked ? g.saved_blocked : g.blocked;
+  g.restore_blocked = false;
+  const std::uint64_t own = action.flags & SA_NODEFER ? 0 : signal_bit(signal);
+  set_blocked(g, g.blocked | action.mask | own);
+  release_kernel_mask(*g.on);
+
+  auto* handler = reinterpret_cast<void (*)(int, siginfo_t*, void*)>(action.handler);
+  const bool alternate = (action.flags & SA_ONSTACK) && !(g.alternate_stack.ss_flags & SS_DISABLE) &&
+                         !on_alternate_stack(g, __builtin_frame_address(0)) &&
+                         !on_alternate_stack(g, interrupted_stack(context));
+  leave_weft(g);
+  if (alternate) {
+    auto top = reinterpret_cast<std::uintptr_t>(g.alternate_stack.ss_sp) + g.alternate_stack.ss_size;
+    weft_call_on_stack(reinterpret_cast<void*>(top & ~std::uintptr_t{15}), handler, signal, &info,
+                       &context);
+  } else {
+    handler(signal, &info, &context);
+  }
+  g.in_kernel = true;
+  set_blocked(g, mask_of(context));
+}
+
+}  // namespace
+
+bool on_alternate_stack(const green& g, const void* sp) noexcept {
+  const auto* base = static_cast<const char*>(g.alternate_stack.ss_sp);
+  return sp >= base && sp < base + g.alternate_stack.ss_size;
+}
+
+/// Takes the next signal of `among` that is pending for g, its own before the process's.
+bool next_signal(green& g, std::uint64_t among, siginfo_t& info) noexcept {
+  return g.pending.pop(among, info) || the_machine().signals.pending.pop(among, info);
+}
+
+bool take_signal(green& g, siginfo_t& info, ucontext_t& context) noexcept {
+  const signal_state::action& action = the_machine().signals.actions[info.si_signo];
+  if (is_caught(action)) {
+    run_handler(g, info, context);
+    return true;
+  }
+  if (action.handler == reinterpret_cast<void*>(SIG_DFL) && !is_ignored_by_default(info.si_signo))
+    take_default_action(info.si_signo);
+  return false;
+}
+
+bool signal_is_deliverable(const green& g) noexcept {
+  const std::uint64_t pending = g.pending.set() | the_machine().signals.pending.set();
+  return (pending & (~g.blocked | g.waits_for)) != 0;
+}
+
+void send_signal(green& g, const siginfo_t& info) noexcept {
+  machine& m = the_machine();
+  const signal_state::action& action = m.signals.actions[info.si_signo];
+  const bool ignored = action.handler == reinterpret_cast<void*>(SIG_IGN) ||
+                       (action.handler == reinterpret_cast<void*>(SIG_DFL) &&
+                        is_ignored_by_default(info.si_signo));
+  const std::uint64_t bit = signal_bit(info.si_signo);
+  if (ignored && !(g.blocked & bit)) return;
+  g.pending.push(info);
+  if (g.interruptible && signal_is_deliverable(g)) unpark(g, wakeup::signal);
+}
+
+delivery deliver_signals(green& g, syscall_frame& frame) noexcept {
+  delivery done;
+  siginfo_t info;
+  while (next_signal(g, ~g.blocked, info)) {
+    const std::uint64_t flags = the_machine().signals.actions[info.si_signo].flags;
+    ucontext_t context;
+    context_from_frame(frame, context);
+    if (take_signal(g, info, context)) {
+      done.handled = true;
+      if (!(flags & SA_RESTART)) done.may_restart = false;
+      frame_from_context(context, frame);
+    }
+    route_arrived_signal(*g.on);
+  }
+  return done;
+}
+
+void deliver_before_first_instruction(green& g) noexcept {
+  if (signal_is_deliverable(g)) deliver_signals(g, *g.first_frame);
+}
+
+void hand_pending_to_kernel(green& g) noexcept {
+  siginfo_t info;
+  const auto process = raw_syscall(SYS_getpid);
+  while (g.pending.pop(g.blocked, info))
+    raw_syscall(SYS_rt_tgsigqueueinfo, process, raw_syscall(SYS_gettid), info.si_signo, &info);
+  while (the_machine().signals.pending.pop(g.blocked, info))
+    raw_syscall(SYS_rt_sigqueueinfo, process, info.si_signo, &info);
+}
+
+}  // namespace weft::patch

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <sys/syscall.h>
+#include <ucontext.h>
+
+#include "patch/kernel/signals.hpp"
+#include "patch/sites/raw_syscall.hpp"
+
+/// What the files of the signal model share among themselves.
+namespace weft::patch {
+
+inline constexpr std::uint64_t every_signal = ~std::uint64_t{0};
+inline constexpr std::uint64_t unblockable = signal_bit(SIGKILL) | signal_bit(SIGSTOP);
+
+[[nodiscard]] inline bool is_ignored_by_default(int signal) noexcept {
+  return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT;
+}
+
+[[nodiscard]] inline bool is_caught(const signal_state::action& a) noexcept {
+  return a.handler != reinterpret_cast<void*>(SIG_DFL) &&
+         a.handler != reinterpret_cast<void*>(SIG_IGN);
+}
+
+inline void set_kernel_mask(std::uint64_t mask) noexcept {
+  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, sizeof mask);
+}
+
+/// A context's mask: the kernel's is 8 bytes, glibc's type has room for 128.
+[[nodiscard]] inline std::uint64_t& mask_of(ucontext_t& context) noexcept {
+  return *reinterpret_cast<std::uint64_t*>(&context.uc_sigmask);
+}
+
+/// Whether `sp` lies on the alternate stack that g has set.
+[[nodiscard]] bool on_alternate_stack(const green& g, const void* sp) noexcept;
+
+/// Takes the next signal of `among` that is pending for g, its own before the process's.
+[[nodiscard]] bool next_signal(green& g, std::uint64_t among, siginfo_t& info) noexcept;
+
+/// Does what is to be done about a signal of g's, the caller's: handler, default action, or
+/// nothing. Says whether a handler ran.
+bool take_signal(green& g, siginfo_t& info, ucontext_t& context) noexcept;
+
+/// What the kernel calls for every signal that the program catches.
+void on_signal(int signal, siginfo_t* info, void* context) noexcept;
+
+}  // namespace weft::patch

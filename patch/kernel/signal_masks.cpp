@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "patch/kernel/signal_detail.hpp"
+#include "patch/kernel/machine.hpp"
+
+namespace weft::patch {
+
+void signal_state::add(green& g) noexcept {
+  for (std::uint64_t rest = g.blocked; rest; rest &= rest - 1) ++blocked_by[__builtin_ctzll(rest)];
+}
+
+void signal_state::remove(green& g) noexcept {
+  for (std::uint64_t rest = g.blocked; rest; rest &= rest - 1) --blocked_by[__builtin_ctzll(rest)];
+  worker& w = *g.on;
+  if (worker_mask() != w.kernel_mask) apply_worker_mask(w);
+}
+
+std::uint64_t signal_state::worker_mask() const noexcept {
+  const unsigned threads = the_machine().count;
+  std::uint64_t mask = 0;
+  for (int i = 0; i < count; ++i)
+    if (blocked_by[i] == threads || awaited_by[i]) mask |= std::uint64_t{1} << i;
+  return mask;
+}
+
+void signal_state::reset_after_fork(green& g) noexcept {
+  for (int i = 0; i < count; ++i) blocked_by[i] = awaited_by[i] = 0;
+  add(g);
+  waiter_descriptor = -1;
+  g.on->signal_arrived = false;
+  g.on->kernel_mask = g.blocked;
+}
+
+void set_blocked(green& g, std::uint64_t mask) noexcept {
+  mask &= ~unblockable;
+  signal_state& s = the_machine().signals;
+  worker& w = *g.on;
+  const unsigned threads = the_machine().count;
+  std::uint64_t kernel = w.kernel_mask;
+  for (std::uint64_t rest = mask ^ g.blocked; rest; rest &= rest - 1) {
+    const int i = __builtin_ctzll(rest);
+    const std::uint64_t bit = std::uint64_t{1} << i;
+    if (mask & bit)
+      ++s.blocked_by[i];
+    else
+      --s.blocked_by[i];
+    if (s.blocked_by[i] == threads || s.awaited_by[i])
+      kernel |= bit;
+    else
+      kernel &= ~bit;
+  }
+  g.blocked = mask;
+  if (kernel != w.kernel_mask) apply_worker_mask(w);
+}
+
+void apply_worker_mask(worker& w) noexcept {
+  w.kernel_mask = the_machine().signals.worker_mask();
+  // While a signal waits to be routed all others are held back.
+  if (!w.signal_arrived && !w.kernel_blocks_all) set_kernel_mask(w.kernel_mask);
+}
+
+void hold_in_kernel(green& g, int signal) noexcept {
+  ++the_machine().signals.awaited_by[signal - 1];
+  apply_worker_mask(*g.on);
+}
+
+bool hold_back_broken_pipe(green& g) noexcept {
+  if (g.on->kernel_mask & signal_bit(SIGPIPE)) return false;
+  set_kernel_mask(g.on->kernel_mask | signal_bit(SIGPIPE));
+  return true;
+}
+
+void take_broken_pipe(green& g) noexcept {
+  const std::uint64_t pipe = signal_bit(SIGPIPE);
+  const timespec none{0, 0};
+  siginfo_t info;
+  if (raw_syscall(SYS_rt_sigtimedwait, &pipe, &info, &none, 8) == SIGPIPE) send_signal(g, info);
+}
+
+void let_broken_pipe_through(green& g) noexcept {
+  if (!g.on->signal_arrived) set_kernel_mask(g.on->kernel_mask);
+}
+
+}  // namespace weft::patch
