@@ -29,7 +29,8 @@ class waiter_array {
       at_ = is_error(mapped) ? nullptr : reinterpret_cast<core::io_waiter*>(mapped);
     }
     if (at_)
-      for (unsigned i = 0; i < count; ++i) ::new (&at_[i]) core::io_waiter;
+      for (unsigned i = 0; i < count; ++i)
+        ::new (&at_[i]) core::io_waiter;
   }
   waiter_array(const waiter_array&) = delete;
   waiter_array& operator=(const waiter_array&) = delete;
@@ -90,7 +91,8 @@ class mask_for_call {
 /// The cause of waking; `none` if some descriptor can't be waited for: then it is always
 /// ready, or no descriptor, and the kernel will have said so.
 template <class Describe>
-wakeup park_on_all(green& g, unsigned count, core::nanoseconds until, Describe&& describe) noexcept {
+wakeup park_on_all(green& g, unsigned count, core::nanoseconds until,
+                   Describe&& describe) noexcept {
   machine& m = the_machine();
   waiter_array waiters{count};
   if (!waiters) return wakeup::none;
@@ -129,10 +131,14 @@ long ask_and_park(const time_limit& limit, bool blocked, Ask&& ask, Park&& park_
       if (ready != 0 || limit.none) return ready;
     }
     switch (park_all()) {
-      case wakeup::timeout: return ask();
-      case wakeup::signal: return restart_unless_handled;
-      case wakeup::none: return pass_to_kernel;
-      default: break;
+    case wakeup::timeout:
+      return ask();
+    case wakeup::signal:
+      return restart_unless_handled;
+    case wakeup::none:
+      return pass_to_kernel;
+    default:
+      break;
     }
   }
 }
@@ -152,4 +158,4 @@ inline void write_back(timespec* time, core::nanoseconds until) noexcept {
   *time = {left / 1'000'000'000, left % 1'000'000'000};
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

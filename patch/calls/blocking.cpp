@@ -13,4 +13,4 @@ bool ready_now(int fd, core::io_events direction) noexcept {
   return raw_syscall(SYS_poll, &p, 1, 0) != 0;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

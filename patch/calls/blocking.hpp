@@ -35,15 +35,18 @@ long until_done(green& g, int fd, core::io_events direction, std::size_t wanted,
     m.reactor.clear(fd, direction, ticket);
     const core::nanoseconds limit = span ? span(fd) : core::never;
     switch (wait_for_io(g, fd, direction, call_deadline(g, limit), park_reason::io)) {
-      case io_wait::ready: break;
-      case io_wait::timeout: return -EAGAIN;
-      case io_wait::closed:
-        if (!g.kept) return -EBADF;
-        fd = g.kept->descriptor;
-        break;
-      case io_wait::not_waitable: return pass_to_kernel;
-      case io_wait::signal:
-        return limit == core::never ? restart_if_allowed : -EINTR;
+    case io_wait::ready:
+      break;
+    case io_wait::timeout:
+      return -EAGAIN;
+    case io_wait::closed:
+      if (!g.kept) return -EBADF;
+      fd = g.kept->descriptor;
+      break;
+    case io_wait::not_waitable:
+      return pass_to_kernel;
+    case io_wait::signal:
+      return limit == core::never ? restart_if_allowed : -EINTR;
     }
     // The deadline of the first wait holds for the whole call.
     g.call_restarted = true;
@@ -53,4 +56,4 @@ long until_done(green& g, int fd, core::io_events direction, std::size_t wanted,
 /// Whether `fd` would not block in `direction` now, by poll.
 [[nodiscard]] bool ready_now(int fd, core::io_events direction) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -26,15 +26,19 @@ long await_outcome(green& g, int fd, core::nanoseconds deadline) noexcept {
     if (ready_now(fd, core::io_out)) continue;
     the_machine().reactor.clear(fd, core::io_out, ticket);
     switch (wait_for_io(g, fd, core::io_out, deadline, park_reason::io)) {
-      case io_wait::timeout: return -EINPROGRESS;
-      case io_wait::signal: return deadline == core::never ? restart_if_allowed : -EINTR;
-      case io_wait::closed: return -EBADF;
-      default: break;
+    case io_wait::timeout:
+      return -EINPROGRESS;
+    case io_wait::signal:
+      return deadline == core::never ? restart_if_allowed : -EINTR;
+    case io_wait::closed:
+      return -EBADF;
+    default:
+      break;
     }
   }
 }
 
-}  // namespace
+} // namespace
 
 long connect_parked(green& g, int fd, const sockaddr* address, unsigned length) noexcept {
   auto& r = the_machine().ring;
@@ -47,13 +51,18 @@ long connect_parked(green& g, int fd, const sockaddr* address, unsigned length) 
   entry.off = length;
   const long result = r.perform(g, entry, deadline);
   switch (result) {
-    case -ETIME: return -EINPROGRESS;
-    case -EINTR: return deadline == core::never ? restart_if_allowed : -EINTR;
-    case -EALREADY:
-    case -EINPROGRESS: return await_outcome(g, fd, deadline);
-    case -ENOSYS: return pass_to_kernel;
-    default: return result;
+  case -ETIME:
+    return -EINPROGRESS;
+  case -EINTR:
+    return deadline == core::never ? restart_if_allowed : -EINTR;
+  case -EALREADY:
+  case -EINPROGRESS:
+    return await_outcome(g, fd, deadline);
+  case -ENOSYS:
+    return pass_to_kernel;
+  default:
+    return result;
   }
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -10,4 +10,4 @@ namespace weft::patch {
 /// connect on a blocking socket, parked until it is decided.
 long connect_parked(green& g, int fd, const sockaddr* address, unsigned length) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

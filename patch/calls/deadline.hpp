@@ -35,4 +35,4 @@ namespace weft::patch {
   return core::deadline_after(core::monotonic_now(), point - span_of(now));
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -45,8 +45,12 @@ long made_two(const syscall_frame& f, const int* pair) noexcept {
   }
   return result;
 }
-long on_pipe(green&, syscall_frame& f) noexcept { return made_two(f, pointer<int>(f.rdi)); }
-long on_socketpair(green&, syscall_frame& f) noexcept { return made_two(f, pointer<int>(f.r10)); }
+long on_pipe(green&, syscall_frame& f) noexcept {
+  return made_two(f, pointer<int>(f.rdi));
+}
+long on_socketpair(green&, syscall_frame& f) noexcept {
+  return made_two(f, pointer<int>(f.r10));
+}
 
 long on_close(green&, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
@@ -60,7 +64,7 @@ long on_dup2(green&, syscall_frame& f) noexcept {
   const int from = number(f.rdi);
   const int to = number(f.rsi);
   if (is_own_descriptor(from)) return -EBADF;
-  if (is_own_descriptor(to)) return -EBUSY;  // dup2's own error for a race with open
+  if (is_own_descriptor(to)) return -EBUSY; // dup2's own error for a race with open
   // An invalid source leaves the target as it is.
   if (from != to && !is_error(raw_syscall(SYS_fcntl, from, F_GETFD))) before_close(to);
   return kernel_call(f);
@@ -72,7 +76,7 @@ long on_close_range(green&, syscall_frame& f) noexcept {
   const auto last = static_cast<unsigned>(f.rsi);
   const auto flags = static_cast<unsigned>(f.rdx);
   if (first > last || (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))) return -EINVAL;
-  if (flags & CLOSE_RANGE_CLOEXEC) return pass_to_kernel;  // weft's have that already
+  if (flags & CLOSE_RANGE_CLOEXEC) return pass_to_kernel; // weft's have that already
   rlimit limit{};
   raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit);
   // Beyond the books' capacity nothing is known that could be forgotten.
@@ -102,14 +106,16 @@ long changing_options(const syscall_frame& f) noexcept {
 
 long on_fcntl(green&, syscall_frame& f) noexcept {
   switch (number(f.rsi)) {
-    case F_SETFL: return changing_options(f);
-    case F_DUPFD:
-    case F_DUPFD_CLOEXEC: {
-      const long fd = kernel_call(f);
-      if (!is_error(fd)) just_made(static_cast<int>(fd));
-      return fd;
-    }
-    default: return pass_to_kernel;
+  case F_SETFL:
+    return changing_options(f);
+  case F_DUPFD:
+  case F_DUPFD_CLOEXEC: {
+    const long fd = kernel_call(f);
+    if (!is_error(fd)) just_made(static_cast<int>(fd));
+    return fd;
+  }
+  default:
+    return pass_to_kernel;
   }
 }
 
@@ -145,8 +151,8 @@ constexpr call_entry entries[] = {
     {SYS_setsockopt, virtual_when::active, on_setsockopt},
 };
 
-}  // namespace
+} // namespace
 
 const call_family descriptor_calls{entries, sizeof entries / sizeof *entries};
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -18,9 +18,9 @@ namespace {
 struct fd_info {
   fd_kind kind = fd_kind::unknown;
   bool nonblocking = false;
-  pid_t thread = 0;                  // fd_kind::name
-  std::uint32_t flags_as_of = 0;     // value of `changes` when nonblocking was looked up
-  std::uint32_t timeouts_as_of = 0;  // likewise
+  pid_t thread = 0;                 // fd_kind::name
+  std::uint32_t flags_as_of = 0;    // value of `changes` when nonblocking was looked up
+  std::uint32_t timeouts_as_of = 0; // likewise
   core::nanoseconds receive = core::never;
   core::nanoseconds send = core::never;
 };
@@ -54,11 +54,15 @@ fd_kind look_up_kind(int fd) noexcept {
   struct stat s;
   if (raw_syscall(SYS_fstat, fd, &s) != 0) return fd_kind::unknown;
   switch (s.st_mode & S_IFMT) {
-    case S_IFSOCK: return fd_kind::socket;
-    case S_IFIFO: return fd_kind::pipe;
-    case S_IFCHR:
-    case 0: return fd_kind::pollable;  // 0: eventfd and its kin
-    default: return fd_kind::file;
+  case S_IFSOCK:
+    return fd_kind::socket;
+  case S_IFIFO:
+    return fd_kind::pipe;
+  case S_IFCHR:
+  case 0:
+    return fd_kind::pollable; // 0: eventfd and its kin
+  default:
+    return fd_kind::file;
   }
 }
 
@@ -80,11 +84,11 @@ const fd_info* with_timeouts(int fd) noexcept {
   return info;
 }
 
-}  // namespace
+} // namespace
 
 fd_kind kind_of(int fd) noexcept {
   fd_info* info = table().touch(fd);
-  if (!info) return fd_kind::file;  // beyond what we keep books on: the kernel's
+  if (!info) return fd_kind::file; // beyond what we keep books on: the kernel's
   if (info->kind == fd_kind::unknown) info->kind = look_up_kind(fd);
   return info->kind;
 }
@@ -120,7 +124,9 @@ bool is_nonblocking(int fd) noexcept {
   return nonblocking;
 }
 
-void options_changed() noexcept { ++changes; }
+void options_changed() noexcept {
+  ++changes;
+}
 
 core::nanoseconds receive_timeout(int fd) noexcept {
   const fd_info* info = with_timeouts(fd);
@@ -160,4 +166,4 @@ void just_made(int fd) noexcept {
   if (fd_info* info = table().find(fd)) *info = fd_info{};
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -48,4 +48,4 @@ void release_kept(green& g) noexcept;
 /// The kernel has just made `fd`: whatever is known about the number is out of date.
 void just_made(int fd) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -52,8 +52,8 @@ constexpr call_entry entries[] = {
     {SYS_epoll_pwait2, virtual_when::active, on_epoll_pwait2},
 };
 
-}  // namespace
+} // namespace
 
 const call_family epoll_calls{entries, sizeof entries / sizeof *entries};
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -42,8 +42,8 @@ constexpr call_entry entries[] = {
     {SYS_madvise, virtual_when::always, on_madvise},
 };
 
-}  // namespace
+} // namespace
 
 const call_family memory_calls{entries, sizeof entries / sizeof *entries};
 
-}  // namespace weft::patch
+} // namespace weft::patch

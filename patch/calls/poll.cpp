@@ -55,8 +55,8 @@ constexpr call_entry entries[] = {
     {SYS_ppoll, virtual_when::active, on_ppoll},
 };
 
-}  // namespace
+} // namespace
 
 const call_family poll_calls{entries, sizeof entries / sizeof *entries};
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -28,7 +28,7 @@ long on_clone(green& g, syscall_frame& f) noexcept {
   if ((f.rdi & makes_thread) != makes_thread) return spawn(g, f.rdi);
   clone_args args{};
   args.flags = f.rdi;
-  args.stack = f.rsi;  // here the top, and no size
+  args.stack = f.rsi; // here the top, and no size
   args.parent_tid = f.rdx;
   args.child_tid = f.r10;
   args.tls = f.r8;
@@ -42,12 +42,16 @@ long on_clone3(green& g, syscall_frame& f) noexcept {
   return create_thread(g, f, args);
 }
 
-long on_fork(green& g, syscall_frame&) noexcept { return spawn(g, 0); }
-long on_vfork(green& g, syscall_frame&) noexcept { return spawn(g, CLONE_VM | CLONE_VFORK); }
+long on_fork(green& g, syscall_frame&) noexcept {
+  return spawn(g, 0);
+}
+long on_vfork(green& g, syscall_frame&) noexcept {
+  return spawn(g, CLONE_VM | CLONE_VFORK);
+}
 
 /// Becomes another program, or stays this one with an error.
 long on_execve(green& g, syscall_frame& f) noexcept {
-  before_spawn(g, 0);  // a mask is inherited
+  before_spawn(g, 0); // a mask is inherited
   const long result = raw_syscall(static_cast<long>(f.rax), f.rdi, f.rsi, f.rdx, f.r10, f.r8);
   apply_worker_mask(*g.on);
   return result;
@@ -81,15 +85,15 @@ long on_waitid(green& g, syscall_frame& f) noexcept {
     const long result = raw_syscall(SYS_waitid, kind, f.rsi, &info, options | WNOHANG, f.r8);
     if (result != 0) return result;
     if (info.si_pid != 0 || (options & WNOHANG)) {
-      const bool ended = info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
-                         info.si_code == CLD_DUMPED;
+      const bool ended =
+          info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
       if (info.si_pid != 0 && ended && !(options & WNOWAIT)) forget_child(info.si_pid);
       if (f.rdx) *pointer<siginfo_t>(f.rdx) = info;
       return 0;
     }
     if (kind == P_PIDFD) {
-      const io_wait came = wait_for_io(g, number(f.rsi), core::io_in, core::never,
-                                       park_reason::child);
+      const io_wait came =
+          wait_for_io(g, number(f.rsi), core::io_in, core::never, park_reason::child);
       if (came == io_wait::signal) return restart_if_allowed;
     } else if (const long interrupted = wait_for_children(g, pid, options)) {
       return interrupted;
@@ -109,8 +113,8 @@ constexpr call_entry entries[] = {
     {SYS_waitid, virtual_when::active, on_waitid},
 };
 
-}  // namespace
+} // namespace
 
 const call_family process_calls{entries, sizeof entries / sizeof *entries};
 
-}  // namespace weft::patch
+} // namespace weft::patch

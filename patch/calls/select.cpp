@@ -11,7 +11,7 @@ namespace {
 
 /// The three sets of select as the kernel lays them out.
 struct select_sets {
-  static constexpr unsigned words_max = 1024 / 64;  // FD_SETSIZE
+  static constexpr unsigned words_max = 1024 / 64; // FD_SETSIZE
   unsigned count;
   std::uint64_t* given[3];
   std::uint64_t asked[3][words_max];
@@ -19,11 +19,13 @@ struct select_sets {
   [[nodiscard]] unsigned words() const noexcept { return (count + 63) / 64; }
   void remember() noexcept {
     for (int s = 0; s < 3; ++s)
-      for (unsigned i = 0; i < words(); ++i) asked[s][i] = given[s] ? given[s][i] : 0;
+      for (unsigned i = 0; i < words(); ++i)
+        asked[s][i] = given[s] ? given[s][i] : 0;
   }
   void put_back() noexcept {
     for (int s = 0; s < 3; ++s)
-      for (unsigned i = 0; given[s] && i < words(); ++i) given[s][i] = asked[s][i];
+      for (unsigned i = 0; given[s] && i < words(); ++i)
+        given[s][i] = asked[s][i];
   }
   [[nodiscard]] core::io_events wanted(unsigned fd) const noexcept {
     const std::uint64_t bit = std::uint64_t{1} << (fd % 64);
@@ -61,13 +63,15 @@ long select_parked(green& g, select_sets& sets, const time_limit& limit) noexcep
 }
 
 /// Larger sets than fd_set's 1024 are the kernel's own business.
-bool fits(const syscall_frame& f) noexcept { return f.rdi <= select_sets::words_max * 64; }
+bool fits(const syscall_frame& f) noexcept {
+  return f.rdi <= select_sets::words_max * 64;
+}
 
 select_sets sets_of(const syscall_frame& f) noexcept {
-  return {static_cast<unsigned>(f.rdi),
-          {pointer<std::uint64_t>(f.rsi), pointer<std::uint64_t>(f.rdx),
-           pointer<std::uint64_t>(f.r10)},
-          {}};
+  return {
+      static_cast<unsigned>(f.rdi),
+      {pointer<std::uint64_t>(f.rsi), pointer<std::uint64_t>(f.rdx), pointer<std::uint64_t>(f.r10)},
+      {}};
 }
 
 long on_pselect6(green& g, syscall_frame& f) noexcept {
@@ -120,8 +124,8 @@ constexpr call_entry entries[] = {
     {SYS_pselect6, virtual_when::active, on_pselect6},
 };
 
-}  // namespace
+} // namespace
 
 const call_family select_calls{entries, sizeof entries / sizeof *entries};
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -37,9 +37,14 @@ long on_rt_sigprocmask(green& g, syscall_frame& f) noexcept {
   if (f.rsi) {
     const std::uint64_t set = *pointer<std::uint64_t>(f.rsi);
     switch (how) {
-      case SIG_BLOCK: set_blocked(g, before | set); break;
-      case SIG_UNBLOCK: set_blocked(g, before & ~set); break;
-      default: set_blocked(g, set);
+    case SIG_BLOCK:
+      set_blocked(g, before | set);
+      break;
+    case SIG_UNBLOCK:
+      set_blocked(g, before & ~set);
+      break;
+    default:
+      set_blocked(g, set);
     }
   }
   if (f.rdx) *pointer<std::uint64_t>(f.rdx) = before;
@@ -50,7 +55,8 @@ long on_rt_sigpending(green& g, syscall_frame& f) noexcept {
   if (f.rsi > sigset_size) return -EINVAL;
   std::uint64_t process = 0;
   raw_syscall(SYS_rt_sigpending, &process, sigset_size);
-  const std::uint64_t all = (process | g.pending.set() | the_machine().signals.pending.set()) & g.blocked;
+  const std::uint64_t all =
+      (process | g.pending.set() | the_machine().signals.pending.set()) & g.blocked;
   __builtin_memcpy(pointer<void>(f.rdi), &all, f.rsi);
   return 0;
 }
@@ -62,7 +68,9 @@ long wait_for_handler(green& g) noexcept {
   return restart_unless_handled;
 }
 
-long on_pause(green& g, syscall_frame&) noexcept { return wait_for_handler(g); }
+long on_pause(green& g, syscall_frame&) noexcept {
+  return wait_for_handler(g);
+}
 
 long on_rt_sigsuspend(green& g, syscall_frame& f) noexcept {
   if (f.rsi != sigset_size) return -EINVAL;
@@ -146,7 +154,7 @@ long on_sigaltstack(green& g, syscall_frame& f) noexcept {
   if (f.rdi) {
     if (on_it) return -EPERM;
     stack_t next = *pointer<stack_t>(f.rdi);
-    constexpr int known = SS_DISABLE | SS_ONSTACK | static_cast<int>(1u << 31);  // SS_AUTODISARM
+    constexpr int known = SS_DISABLE | SS_ONSTACK | static_cast<int>(1u << 31); // SS_AUTODISARM
     if (next.ss_flags & ~known) return -EINVAL;
     if (next.ss_flags & SS_DISABLE)
       next = {nullptr, SS_DISABLE, 0};
@@ -180,8 +188,8 @@ constexpr call_entry entries[] = {
     {SYS_sigaltstack, virtual_when::always, on_sigaltstack},
 };
 
-}  // namespace
+} // namespace
 
 const call_family signal_calls{entries, sizeof entries / sizeof *entries};
 
-}  // namespace weft::patch
+} // namespace weft::patch

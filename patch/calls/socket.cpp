@@ -73,7 +73,8 @@ void note_received(const msghdr& message) noexcept {
     if (c.cmsg_len < sizeof(cmsghdr) || c.cmsg_len > static_cast<std::size_t>(end - header)) return;
     if (c.cmsg_level == SOL_SOCKET && c.cmsg_type == SCM_RIGHTS) {
       const auto* fds = reinterpret_cast<const int*>(header + CMSG_LEN(0));
-      for (std::size_t i = 0; i < (c.cmsg_len - CMSG_LEN(0)) / sizeof(int); ++i) just_made(fds[i]);
+      for (std::size_t i = 0; i < (c.cmsg_len - CMSG_LEN(0)) / sizeof(int); ++i)
+        just_made(fds[i]);
     }
     header += CMSG_ALIGN(c.cmsg_len);
   }
@@ -95,10 +96,10 @@ long on_recvmsg(green& g, syscall_frame& f) noexcept {
     const vector_rest all{message.msg_iov, message.msg_iovlen};
     const std::size_t wanted = flags & MSG_PEEK ? 0 : all.bytes();
     result = until_done(g, fd, core::io_in, wanted, receive_timeout, [&](int open) {
-                          message.msg_namelen = name_length;
-                          message.msg_controllen = control_length;
-                          return raw_syscall(SYS_recvmsg, open, f.rsi, now);
-                        });
+      message.msg_namelen = name_length;
+      message.msg_controllen = control_length;
+      return raw_syscall(SYS_recvmsg, open, f.rsi, now);
+    });
     // The rest of MSG_WAITALL; what comes with a control message ends it, as in the kernel.
     if ((flags & MSG_WAITALL) && !(flags & MSG_PEEK) && result > 0 && !message.msg_controllen &&
         static_cast<std::size_t>(result) < wanted && !is_nonblocking(fd) && is_stream(fd)) {
@@ -127,8 +128,9 @@ long send_all(green& g, int fd, std::size_t wanted, int flags, Attempt&& attempt
   std::size_t sent = 0;
   if (flags & MSG_DONTWAIT) return writing(g, [&] { return attempt(fd, sent); });
   for (;;) {
-    const long n = until_done(g, fd, core::io_out, wanted - sent, send_timeout,
-                              [&](int now) { return writing(g, [&] { return attempt(now, sent); }); });
+    const long n = until_done(g, fd, core::io_out, wanted - sent, send_timeout, [&](int now) {
+      return writing(g, [&] { return attempt(now, sent); });
+    });
     if (n < 0) return sent > 0 ? static_cast<long>(sent) : n;
     sent += static_cast<std::size_t>(n);
     if (sent >= wanted || is_nonblocking(fd)) return static_cast<long>(sent);
@@ -188,7 +190,8 @@ long on_recvmmsg(green& g, syscall_frame& f) noexcept {
       n = until_done(g, fd, core::io_in, 0, receive_timeout,
                      calling(SYS_recvmmsg, messages + have, count - have, now, nullptr));
     if (n < 0) return have > 0 ? static_cast<long>(have) : n;
-    for (long i = 0; i < n; ++i) note_received(messages[have + static_cast<unsigned>(i)].msg_hdr);
+    for (long i = 0; i < n; ++i)
+      note_received(messages[have + static_cast<unsigned>(i)].msg_hdr);
     have += static_cast<unsigned>(n);
     if (n == 0 || is_nonblocking(fd) || (until != core::never && core::monotonic_now() >= until))
       break;
@@ -236,8 +239,12 @@ long accept_on(green& g, const syscall_frame& f, int flags) noexcept {
   return made;
 }
 
-long on_accept(green& g, syscall_frame& f) noexcept { return accept_on(g, f, 0); }
-long on_accept4(green& g, syscall_frame& f) noexcept { return accept_on(g, f, number(f.r10)); }
+long on_accept(green& g, syscall_frame& f) noexcept {
+  return accept_on(g, f, 0);
+}
+long on_accept4(green& g, syscall_frame& f) noexcept {
+  return accept_on(g, f, number(f.r10));
+}
 
 long on_connect(green& g, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
@@ -259,8 +266,8 @@ constexpr call_entry entries[] = {
     {SYS_connect, virtual_when::active, on_connect},
 };
 
-}  // namespace
+} // namespace
 
 const call_family socket_calls{entries, sizeof entries / sizeof *entries};
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -13,18 +13,18 @@ constinit call_handler handlers[table_size];
 constinit virtual_when conditions[table_size];
 
 const call_family* const families[] = {
-    &time_calls,    &thread_calls,     &signal_calls,   &memory_calls, &process_calls,
-    &descriptor_calls, &transfer_calls, &socket_calls, &poll_calls,
-    &select_calls,  &epoll_calls,
+    &time_calls,     &thread_calls, &signal_calls, &memory_calls, &process_calls, &descriptor_calls,
+    &transfer_calls, &socket_calls, &poll_calls,   &select_calls, &epoll_calls,
 };
 
 template <class F>
 void for_each_entry(F&& visit) {
   for (const call_family* family : families)
-    for (unsigned i = 0; i < family->count; ++i) visit(family->entries[i]);
+    for (unsigned i = 0; i < family->count; ++i)
+      visit(family->entries[i]);
 }
 
-}  // namespace
+} // namespace
 
 void set_virtual_calls(phase now) noexcept {
   for_each_entry([&](const call_entry& e) {
@@ -64,8 +64,8 @@ long settle(green& g, syscall_frame& frame, long result, bool& again) noexcept {
   return result;
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch
 
 extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame* frame) {
   using namespace weft::patch;

@@ -15,8 +15,8 @@ using call_handler = long (*)(green& g, syscall_frame& frame) noexcept;
 
 /// When a call is virtual at all.
 enum class virtual_when : std::uint8_t {
-  always,  // the books must be kept even with one thread (signals, fork, descriptors' ends)
-  active,  // only while more than one green thread exists
+  always, // the books must be kept even with one thread (signals, fork, descriptors' ends)
+  active, // only while more than one green thread exists
 };
 
 struct call_entry {
@@ -48,4 +48,4 @@ template <class T>
   return static_cast<int>(argument);
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

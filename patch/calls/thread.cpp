@@ -16,7 +16,9 @@
 namespace weft::patch {
 namespace {
 
-long on_gettid(green& g, syscall_frame&) noexcept { return g.tid; }
+long on_gettid(green& g, syscall_frame&) noexcept {
+  return g.tid;
+}
 
 long on_set_tid_address(green& g, syscall_frame& f) noexcept {
   g.clear_child_tid = pointer<std::uint32_t>(f.rdi);
@@ -44,7 +46,7 @@ long on_get_robust_list(green& g, syscall_frame& f) noexcept {
 long on_rseq(green& g, syscall_frame& f) noexcept {
   if (g.tid == the_machine().main_tid) return pass_to_kernel;
   constexpr std::uint32_t registration_failed = static_cast<std::uint32_t>(-2);
-  pointer<std::uint32_t>(f.rdi)[1] = registration_failed;  // struct rseq's cpu_id
+  pointer<std::uint32_t>(f.rdi)[1] = registration_failed; // struct rseq's cpu_id
   return 0;
 }
 
@@ -61,7 +63,8 @@ long on_prctl(green& g, syscall_frame& f) noexcept {
   if (number(f.rdi) == PR_SET_NAME) {
     const char* name = pointer<const char>(f.rsi);
     unsigned i = 0;
-    for (; i < sizeof g.name - 1 && name[i]; ++i) g.name[i] = name[i];
+    for (; i < sizeof g.name - 1 && name[i]; ++i)
+      g.name[i] = name[i];
     g.name[i] = 0;
     return 0;
   }
@@ -72,7 +75,9 @@ long on_prctl(green& g, syscall_frame& f) noexcept {
   return pass_to_kernel;
 }
 
-long on_exit(green& g, syscall_frame& f) noexcept { exit_thread(g, number(f.rdi)); }
+long on_exit(green& g, syscall_frame& f) noexcept {
+  exit_thread(g, number(f.rdi));
+}
 
 /// When a futex wait ends: relative for FUTEX_WAIT, absolute on one of two clocks otherwise.
 /// Negative: -errno.
@@ -94,44 +99,51 @@ long on_futex(green& g, syscall_frame& f) noexcept {
   const int command = operation & FUTEX_CMD_MASK;
   const auto value = static_cast<std::uint32_t>(f.rdx);
   const int count = number(f.rdx);
-  const int other_count = number(f.r10);  // takes the time-out's place
+  const int other_count = number(f.r10); // takes the time-out's place
   const auto last = static_cast<std::uint32_t>(f.r9);
   const bool realtime = operation & FUTEX_CLOCK_REALTIME;
   const auto deadline = [&] {
     return futex_deadline(g, command, realtime, pointer<timespec>(f.r10));
   };
   switch (command) {
-    case FUTEX_WAIT:
-    case FUTEX_WAIT_BITSET: {
-      const core::nanoseconds until = deadline();
-      if (until < 0) return until;
-      return futexes.wait(g, word, value, command == FUTEX_WAIT ? ~0u : last, until);
-    }
-    case FUTEX_WAKE: return futexes.wake(word, count, ~0u);
-    case FUTEX_WAKE_BITSET: return futexes.wake(word, count, last);
-    case FUTEX_REQUEUE: return futexes.requeue(word, other, count, other_count);
-    case FUTEX_CMP_REQUEUE:
-      if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != last) return -EAGAIN;
-      return futexes.requeue(word, other, count, other_count);
-    case FUTEX_WAKE_OP: return futexes.wake_op(word, other, count, other_count, last);
-    case FUTEX_LOCK_PI:
-    case FUTEX_LOCK_PI2: {
-      const core::nanoseconds until = deadline();
-      if (until < 0) return until;
-      return futexes.lock_pi(g, word, until);
-    }
-    case FUTEX_TRYLOCK_PI: return futexes.trylock_pi(g, word);
-    case FUTEX_UNLOCK_PI: return futexes.unlock_pi(g, word);
-    case FUTEX_WAIT_REQUEUE_PI: {
-      const core::nanoseconds until = deadline();
-      if (until < 0) return until;
-      return futexes.wait_requeue_pi(g, word, value, ~0u, until, other);
-    }
-    case FUTEX_CMP_REQUEUE_PI:
-      if (count != 1) return -EINVAL;
-      if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != last) return -EAGAIN;
-      return futexes.requeue_pi(word, other, other_count);
-    default: return pass_to_kernel;  // the kernel's own error for what it does not know
+  case FUTEX_WAIT:
+  case FUTEX_WAIT_BITSET: {
+    const core::nanoseconds until = deadline();
+    if (until < 0) return until;
+    return futexes.wait(g, word, value, command == FUTEX_WAIT ? ~0u : last, until);
+  }
+  case FUTEX_WAKE:
+    return futexes.wake(word, count, ~0u);
+  case FUTEX_WAKE_BITSET:
+    return futexes.wake(word, count, last);
+  case FUTEX_REQUEUE:
+    return futexes.requeue(word, other, count, other_count);
+  case FUTEX_CMP_REQUEUE:
+    if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != last) return -EAGAIN;
+    return futexes.requeue(word, other, count, other_count);
+  case FUTEX_WAKE_OP:
+    return futexes.wake_op(word, other, count, other_count, last);
+  case FUTEX_LOCK_PI:
+  case FUTEX_LOCK_PI2: {
+    const core::nanoseconds until = deadline();
+    if (until < 0) return until;
+    return futexes.lock_pi(g, word, until);
+  }
+  case FUTEX_TRYLOCK_PI:
+    return futexes.trylock_pi(g, word);
+  case FUTEX_UNLOCK_PI:
+    return futexes.unlock_pi(g, word);
+  case FUTEX_WAIT_REQUEUE_PI: {
+    const core::nanoseconds until = deadline();
+    if (until < 0) return until;
+    return futexes.wait_requeue_pi(g, word, value, ~0u, until, other);
+  }
+  case FUTEX_CMP_REQUEUE_PI:
+    if (count != 1) return -EINVAL;
+    if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != last) return -EAGAIN;
+    return futexes.requeue_pi(word, other, other_count);
+  default:
+    return pass_to_kernel; // the kernel's own error for what it does not know
   }
 }
 
@@ -153,8 +165,8 @@ constexpr call_entry entries[] = {
     {SYS_futex, virtual_when::active, on_futex},
 };
 
-}  // namespace
+} // namespace
 
 const call_family thread_calls{entries, sizeof entries / sizeof *entries};
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -17,15 +17,16 @@ namespace {
 constexpr char directory[] = "/proc/self/task/";
 constexpr std::size_t directory_length = sizeof directory - 1;
 
-}  // namespace
+} // namespace
 
 green* thread_named_by(const char* path) noexcept {
-  if (reinterpret_cast<std::uintptr_t>(path) < 4096) return nullptr;  // the kernel's to refuse
+  if (reinterpret_cast<std::uintptr_t>(path) < 4096) return nullptr; // the kernel's to refuse
   for (std::size_t i = 0; i < directory_length; ++i)
     if (path[i] != directory[i]) return nullptr;
   long tid = 0;
   const char* at = path + directory_length;
-  for (; *at >= '0' && *at <= '9' && tid <= FUTEX_TID_MASK; ++at) tid = tid * 10 + (*at - '0');
+  for (; *at >= '0' && *at <= '9' && tid <= FUTEX_TID_MASK; ++at)
+    tid = tid * 10 + (*at - '0');
   for (const char* rest = "/comm"; *rest || *at; ++rest, ++at)
     if (*at != *rest) return nullptr;
   green* g = find_thread(static_cast<pid_t>(tid));
@@ -37,7 +38,8 @@ long open_name(const green& g, int flags) noexcept {
   if (is_error(fd)) return fd;
   char line[sizeof g.name + 1];
   std::size_t length = 0;
-  for (; length < sizeof g.name && g.name[length]; ++length) line[length] = g.name[length];
+  for (; length < sizeof g.name && g.name[length]; ++length)
+    line[length] = g.name[length];
   line[length++] = '\n';
   raw_syscall(SYS_pwrite64, fd, line, length, 0L);
   just_made(static_cast<int>(fd));
@@ -55,4 +57,4 @@ long write_name(int fd, const char* text, std::size_t length) noexcept {
   return static_cast<long>(length);
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -18,4 +18,4 @@ long open_name(const green& g, int flags) noexcept;
 /// Makes what was written to `fd`, of fd_kind::name, its thread's name. The result of write.
 long write_name(int fd, const char* text, std::size_t length) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

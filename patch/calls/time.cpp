@@ -55,8 +55,8 @@ constexpr call_entry entries[] = {
     {SYS_sched_yield, virtual_when::active, on_sched_yield},
 };
 
-}  // namespace
+} // namespace
 
 const call_family time_calls{entries, sizeof entries / sizeof *entries};
 
-}  // namespace weft::patch
+} // namespace weft::patch

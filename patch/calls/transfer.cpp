@@ -26,10 +26,12 @@ std::size_t bytes_in(const iovec* parts, int count) noexcept {
 long read_fifo(int fd, const iovec* parts, int count) noexcept {
   char path[sizeof "/proc/self/fd/" + 10] = "/proc/self/fd/";
   int digits = 1;
-  for (int rest = fd; rest >= 10; rest /= 10) ++digits;
+  for (int rest = fd; rest >= 10; rest /= 10)
+    ++digits;
   char* const end = path + sizeof "/proc/self/fd/" - 1 + digits;
   *end = 0;
-  for (int rest = fd, i = 1; i <= digits; ++i, rest /= 10) end[-i] = static_cast<char>('0' + rest % 10);
+  for (int rest = fd, i = 1; i <= digits; ++i, rest /= 10)
+    end[-i] = static_cast<char>('0' + rest % 10);
   const long twin = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (is_error(twin)) return -EAGAIN;
   const long result = raw_syscall(SYS_readv, twin, parts, count);
@@ -40,57 +42,57 @@ long read_fifo(int fd, const iovec* parts, int count) noexcept {
 /// One try to read that does not wait, whatever `fd` is.
 long try_read(int fd, const iovec* parts, int count) noexcept {
   switch (kind_of(fd)) {
-    case fd_kind::socket: {
-      msghdr message{};
-      message.msg_iov = const_cast<iovec*>(parts);
-      message.msg_iovlen = static_cast<std::size_t>(count);
-      return raw_syscall(SYS_recvmsg, fd, &message, MSG_DONTWAIT);
-    }
-    case fd_kind::pipe: {
-      const long n = raw_syscall(SYS_preadv2, fd, parts, count, -1L, 0, RWF_NOWAIT);
-      if (n != -EOPNOTSUPP) return n;
-      set_kind(fd, fd_kind::fifo);
-      [[fallthrough]];
-    }
-    default:
-      if (ready_now(fd, core::io_in) || is_nonblocking(fd))
-        return raw_syscall(SYS_readv, fd, parts, count);
-      return kind_of(fd) == fd_kind::fifo ? read_fifo(fd, parts, count) : -EAGAIN;
+  case fd_kind::socket: {
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(parts);
+    message.msg_iovlen = static_cast<std::size_t>(count);
+    return raw_syscall(SYS_recvmsg, fd, &message, MSG_DONTWAIT);
+  }
+  case fd_kind::pipe: {
+    const long n = raw_syscall(SYS_preadv2, fd, parts, count, -1L, 0, RWF_NOWAIT);
+    if (n != -EOPNOTSUPP) return n;
+    set_kind(fd, fd_kind::fifo);
+    [[fallthrough]];
+  }
+  default:
+    if (ready_now(fd, core::io_in) || is_nonblocking(fd))
+      return raw_syscall(SYS_readv, fd, parts, count);
+    return kind_of(fd) == fd_kind::fifo ? read_fifo(fd, parts, count) : -EAGAIN;
   }
 }
 
 long try_write(green& g, int fd, const iovec* parts, int count) noexcept {
   switch (kind_of(fd)) {
-    case fd_kind::socket: {
-      msghdr message{};
-      message.msg_iov = const_cast<iovec*>(parts);
-      message.msg_iovlen = static_cast<std::size_t>(count);
-      return writing(g, [&] { return raw_syscall(SYS_sendmsg, fd, &message, MSG_DONTWAIT); });
+  case fd_kind::socket: {
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(parts);
+    message.msg_iovlen = static_cast<std::size_t>(count);
+    return writing(g, [&] { return raw_syscall(SYS_sendmsg, fd, &message, MSG_DONTWAIT); });
+  }
+  case fd_kind::pipe: {
+    const long n =
+        writing(g, [&] { return raw_syscall(SYS_pwritev2, fd, parts, count, -1L, 0, RWF_NOWAIT); });
+    if (n != -EOPNOTSUPP) return n;
+    set_kind(fd, fd_kind::fifo);
+    [[fallthrough]];
+  }
+  default: {
+    const bool ready = ready_now(fd, core::io_out);
+    const bool fits = kind_of(fd) != fd_kind::fifo || bytes_in(parts, count) <= PIPE_BUF;
+    const bool nonblocking = (!ready || !fits) && is_nonblocking(fd);
+    if (!ready && !nonblocking) return -EAGAIN;
+    if (fits || nonblocking)
+      return writing(g, [&] { return raw_syscall(SYS_writev, fd, parts, count); });
+    // Room for a page is what poll promises; what is longer need not be written at once.
+    iovec first[vector_rest::window];
+    int n = 0;
+    for (std::size_t room = PIPE_BUF; n < count && n < vector_rest::window && room > 0; ++n) {
+      first[n] = parts[n];
+      if (first[n].iov_len > room) first[n].iov_len = room;
+      room -= first[n].iov_len;
     }
-    case fd_kind::pipe: {
-      const long n = writing(
-          g, [&] { return raw_syscall(SYS_pwritev2, fd, parts, count, -1L, 0, RWF_NOWAIT); });
-      if (n != -EOPNOTSUPP) return n;
-      set_kind(fd, fd_kind::fifo);
-      [[fallthrough]];
-    }
-    default: {
-      const bool ready = ready_now(fd, core::io_out);
-      const bool fits = kind_of(fd) != fd_kind::fifo || bytes_in(parts, count) <= PIPE_BUF;
-      const bool nonblocking = (!ready || !fits) && is_nonblocking(fd);
-      if (!ready && !nonblocking) return -EAGAIN;
-      if (fits || nonblocking)
-        return writing(g, [&] { return raw_syscall(SYS_writev, fd, parts, count); });
-      // Room for a page is what poll promises; what is longer need not be written at once.
-      iovec first[vector_rest::window];
-      int n = 0;
-      for (std::size_t room = PIPE_BUF; n < count && n < vector_rest::window && room > 0; ++n) {
-        first[n] = parts[n];
-        if (first[n].iov_len > room) first[n].iov_len = room;
-        room -= first[n].iov_len;
-      }
-      return writing(g, [&] { return raw_syscall(SYS_writev, fd, first, n); });
-    }
+    return writing(g, [&] { return raw_syscall(SYS_writev, fd, first, n); });
+  }
   }
 }
 
@@ -172,11 +174,10 @@ long on_sendfile(green& g, syscall_frame& f) noexcept {
   const int in = number(f.rsi);
   auto* offset = pointer<long>(f.rdx);
   const std::size_t count = f.r10;
-  if (is_kernels(out) || kind_of(in) != fd_kind::file || is_nonblocking(out))
-    return pass_to_kernel;
+  if (is_kernels(out) || kind_of(in) != fd_kind::file || is_nonblocking(out)) return pass_to_kernel;
   constexpr std::size_t piece = 64 * 1024;
-  const long buffer = core::sys::map(nullptr, piece, PROT_READ | PROT_WRITE,
-                                     MAP_PRIVATE | MAP_ANONYMOUS);
+  const long buffer =
+      core::sys::map(nullptr, piece, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
   if (is_error(buffer)) return buffer;
   long position = offset ? *offset : raw_syscall(SYS_lseek, in, 0, SEEK_CUR);
   long sent = 0;
@@ -214,8 +215,8 @@ constexpr call_entry entries[] = {
     {SYS_sendfile, virtual_when::active, on_sendfile},
 };
 
-}  // namespace
+} // namespace
 
 const call_family transfer_calls{entries, sizeof entries / sizeof *entries};
 
-}  // namespace weft::patch
+} // namespace weft::patch

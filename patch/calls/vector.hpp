@@ -22,14 +22,16 @@ class vector_rest {
   /// Bytes in all that is left.
   [[nodiscard]] std::size_t bytes() const noexcept {
     std::size_t sum = 0;
-    for (const iovec* v = at_; v != end_; ++v) sum += v->iov_len;
+    for (const iovec* v = at_; v != end_; ++v)
+      sum += v->iov_len;
     return sum - offset_;
   }
 
   /// Copies what comes next; returns how many entries.
   int next(iovec (&out)[window]) const noexcept {
     int n = 0;
-    for (const iovec* v = at_; v != end_ && n < window; ++v, ++n) out[n] = *v;
+    for (const iovec* v = at_; v != end_ && n < window; ++v, ++n)
+      out[n] = *v;
     if (n > 0) {
       out[0].iov_base = static_cast<char*>(out[0].iov_base) + offset_;
       out[0].iov_len -= offset_;
@@ -48,7 +50,8 @@ class vector_rest {
 
  private:
   void skip_empty() noexcept {
-    while (at_ != end_ && at_->iov_len == 0) ++at_;
+    while (at_ != end_ && at_->iov_len == 0)
+      ++at_;
   }
 
   const iovec* at_;
@@ -56,4 +59,4 @@ class vector_rest {
   std::size_t offset_ = 0;
 };
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -8,11 +8,14 @@ constinit configuration current;
 
 /// The value if `entry` is `name=value`.
 char* value_of(char* entry, const char* name) noexcept {
-  while (*name && *entry == *name) ++entry, ++name;
+  while (*name && *entry == *name)
+    ++entry, ++name;
   return !*name && *entry == '=' ? entry + 1 : nullptr;
 }
 
-bool is_on(const char* value) noexcept { return *value && !(value[0] == '0' && !value[1]); }
+bool is_on(const char* value) noexcept {
+  return *value && !(value[0] == '0' && !value[1]);
+}
 
 /// Bytes, with an optional K, M or G; 0 for what is no size.
 std::size_t size_in(const char* text) noexcept {
@@ -24,14 +27,22 @@ std::size_t size_in(const char* text) noexcept {
   }
   if (digit == text) return 0;
   switch (*digit) {
-    case 0: return size;
-    case 'k':
-    case 'K': size <<= 10; break;
-    case 'm':
-    case 'M': size <<= 20; break;
-    case 'g':
-    case 'G': size <<= 30; break;
-    default: return 0;
+  case 0:
+    return size;
+  case 'k':
+  case 'K':
+    size <<= 10;
+    break;
+  case 'm':
+  case 'M':
+    size <<= 20;
+    break;
+  case 'g':
+  case 'G':
+    size <<= 30;
+    break;
+  default:
+    return 0;
   }
   return digit[1] ? 0 : size;
 }
@@ -50,19 +61,23 @@ void remove_weft(char* list) noexcept {
   char* out = list;
   for (char* in = list; *in;) {
     char* end = in;
-    while (*end && *end != ':' && *end != ' ') ++end;
+    while (*end && *end != ':' && *end != ' ')
+      ++end;
     if (!names_weft(in, end) && end != in) {
       if (out != list) *out++ = ':';
-      while (in != end) *out++ = *in++;
+      while (in != end)
+        *out++ = *in++;
     }
     in = *end ? end + 1 : end;
   }
   *out = 0;
 }
 
-}  // namespace
+} // namespace
 
-const configuration& the_configuration() noexcept { return current; }
+const configuration& the_configuration() noexcept {
+  return current;
+}
 
 const char* read_configuration(char** environment) noexcept {
   const char* complaint = nullptr;
@@ -72,7 +87,7 @@ const char* read_configuration(char** environment) noexcept {
     if (const char* v = value_of(*entry, "WEFT_STATS")) current.statistics = is_on(v);
     if (const char* v = value_of(*entry, "WEFT_NO_CHILDREN")) current.no_children = is_on(v);
     if (const char* v = value_of(*entry, "WEFT_IF_POSSIBLE")) current.if_possible = is_on(v);
-    if (const char* v = value_of(*entry, "WEFT_STACK_SIZE"); v && *v) {  // empty: unset
+    if (const char* v = value_of(*entry, "WEFT_STACK_SIZE"); v && *v) { // empty: unset
       current.stack_size = size_in(v);
       if (current.stack_size < 16384)
         complaint = "weft: WEFT_STACK_SIZE must be a size of at least 16K, such as 256K\n";
@@ -82,10 +97,11 @@ const char* read_configuration(char** environment) noexcept {
   if (current.no_children && preload) {
     char* list = value_of(*preload, "LD_PRELOAD");
     remove_weft(list);
-    if (!*list)  // no empty variable where there was none
-      for (char** e = preload; *e; ++e) e[0] = e[1];
+    if (!*list) // no empty variable where there was none
+      for (char** e = preload; *e; ++e)
+        e[0] = e[1];
   }
   return complaint;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -12,10 +12,10 @@ inline constexpr long spawn_in_kernel = -0x10001;
 
 // The kernel's own restart codes, for a park that a signal ended (signal(7)):
 /// The call is made again after any handler.
-inline constexpr long restart_always = -513;  // ERESTARTNOINTR
+inline constexpr long restart_always = -513; // ERESTARTNOINTR
 /// EINTR after a handler without SA_RESTART, else the call is made again.
-inline constexpr long restart_if_allowed = -512;  // ERESTARTSYS
+inline constexpr long restart_if_allowed = -512; // ERESTARTSYS
 /// EINTR after any handler, else the call is made again.
-inline constexpr long restart_unless_handled = -514;  // ERESTARTNOHAND
+inline constexpr long restart_unless_handled = -514; // ERESTARTNOHAND
 
-}  // namespace weft::patch
+} // namespace weft::patch

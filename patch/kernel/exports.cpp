@@ -6,13 +6,17 @@
 
 namespace {
 
-int is_active() { return weft_self != nullptr; }
+int is_active() {
+  return weft_self != nullptr;
+}
 
-unsigned thread_count() { return weft::patch::the_machine().count; }
+unsigned thread_count() {
+  return weft::patch::the_machine().count;
+}
 
 constexpr weft_patch_table table{sizeof(weft_patch_table), is_active, thread_count};
 
-}  // namespace
+} // namespace
 
 extern "C" [[gnu::visibility("default")]] const weft_patch_table* weft_patch_get_table() {
   return &table;

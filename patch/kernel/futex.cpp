@@ -20,14 +20,14 @@ static_assert(1u << (64 - 52) == 4096);
 long futex_table::sleep(green& g, core::nanoseconds deadline) noexcept {
   const wakeup why = park(g, deadline, park_reason::futex, true);
   futex_waiter& w = g.waiting_for;
-  if (!w.linked()) return 0;  // a wake-up that came first is never given away
+  if (!w.linked()) return 0; // a wake-up that came first is never given away
   w.unlink();
   if (why == wakeup::timeout) return -ETIMEDOUT;
   return deadline == core::never ? restart_if_allowed : restart_unless_handled;
 }
 
-long futex_table::wait(green& g, std::uint32_t* word, std::uint32_t expected,
-                       std::uint32_t bitset, core::nanoseconds deadline) noexcept {
+long futex_table::wait(green& g, std::uint32_t* word, std::uint32_t expected, std::uint32_t bitset,
+                       core::nanoseconds deadline) noexcept {
   if (!aligned(word) || bitset == 0) return -EINVAL;
   prepare_park(g);
   if (load(word) != expected) return -EAGAIN;
@@ -45,7 +45,7 @@ long futex_table::wake(std::uint32_t* word, int most, std::uint32_t bitset) noex
   if (!aligned(word) || bitset == 0) return -EINVAL;
   bucket& b = of(word);
   if (b.empty()) return 0;
-  if (most < 1) most = 1;  // the kernel counts after it has woken one
+  if (most < 1) most = 1; // the kernel counts after it has woken one
   long woken = 0;
   bool misused = false;
   b.for_each([&](futex_waiter& w) {
@@ -67,7 +67,7 @@ long futex_table::requeue(std::uint32_t* from, std::uint32_t* to, int most_woken
   long woken = 0;
   long moved = 0;
   bucket& target = of(to);
-  bucket taken;  // a waiter moved within its own bucket must not be met again
+  bucket taken; // a waiter moved within its own bucket must not be met again
   of(from).for_each([&](futex_waiter& w) {
     if (w.word != from) return;
     if (woken < most_woken) {
@@ -97,25 +97,49 @@ long futex_table::wake_op(std::uint32_t* first, std::uint32_t* second, int most_
   for (;;) {
     std::uint32_t next;
     switch (op) {
-      case FUTEX_OP_SET: next = argument; break;
-      case FUTEX_OP_ADD: next = old + argument; break;
-      case FUTEX_OP_OR: next = old | argument; break;
-      case FUTEX_OP_ANDN: next = old & ~argument; break;
-      case FUTEX_OP_XOR: next = old ^ argument; break;
-      default: return -ENOSYS;
+    case FUTEX_OP_SET:
+      next = argument;
+      break;
+    case FUTEX_OP_ADD:
+      next = old + argument;
+      break;
+    case FUTEX_OP_OR:
+      next = old | argument;
+      break;
+    case FUTEX_OP_ANDN:
+      next = old & ~argument;
+      break;
+    case FUTEX_OP_XOR:
+      next = old ^ argument;
+      break;
+    default:
+      return -ENOSYS;
     }
     if (replace(second, old, next)) break;
   }
   const int was = static_cast<int>(old);
   bool holds = false;
   switch (compare) {
-    case FUTEX_OP_CMP_EQ: holds = was == against; break;
-    case FUTEX_OP_CMP_NE: holds = was != against; break;
-    case FUTEX_OP_CMP_LT: holds = was < against; break;
-    case FUTEX_OP_CMP_GE: holds = was >= against; break;
-    case FUTEX_OP_CMP_LE: holds = was <= against; break;
-    case FUTEX_OP_CMP_GT: holds = was > against; break;
-    default: return -ENOSYS;
+  case FUTEX_OP_CMP_EQ:
+    holds = was == against;
+    break;
+  case FUTEX_OP_CMP_NE:
+    holds = was != against;
+    break;
+  case FUTEX_OP_CMP_LT:
+    holds = was < against;
+    break;
+  case FUTEX_OP_CMP_GE:
+    holds = was >= against;
+    break;
+  case FUTEX_OP_CMP_LE:
+    holds = was <= against;
+    break;
+  case FUTEX_OP_CMP_GT:
+    holds = was > against;
+    break;
+  default:
+    return -ENOSYS;
   }
   long woken = wake(first, most_first, ~0u);
   if (woken >= 0 && holds) woken += wake(second, most_second, ~0u);
@@ -123,7 +147,8 @@ long futex_table::wake_op(std::uint32_t* first, std::uint32_t* second, int most_
 }
 
 void futex_table::reset() noexcept {
-  for (bucket& b : table_) b.reset();
+  for (bucket& b : table_)
+    b.reset();
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

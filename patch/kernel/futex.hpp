@@ -36,9 +36,8 @@ class futex_table {
   long trylock_pi(green& g, std::uint32_t* word) noexcept;
   long unlock_pi(green& g, std::uint32_t* word) noexcept;
   /// FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI: a wait on `word` that ends owning `lock`.
-  long wait_requeue_pi(green& g, std::uint32_t* word, std::uint32_t expected,
-                       std::uint32_t bitset, core::nanoseconds deadline,
-                       std::uint32_t* lock) noexcept;
+  long wait_requeue_pi(green& g, std::uint32_t* word, std::uint32_t expected, std::uint32_t bitset,
+                       core::nanoseconds deadline, std::uint32_t* lock) noexcept;
   long requeue_pi(std::uint32_t* from, std::uint32_t* to, int most_moved) noexcept;
 
   /// Hands a PI lock on to its first waiter, or frees it; `flags` go into the word too.
@@ -59,4 +58,4 @@ class futex_table {
 /// Marks the robust mutexes that g holds as FUTEX_OWNER_DIED and wakes a waiter of each.
 void walk_robust_list(green& g) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

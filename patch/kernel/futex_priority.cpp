@@ -123,4 +123,4 @@ long futex_table::requeue_pi(std::uint32_t* from, std::uint32_t* to, int most_mo
   return misused && done == 0 ? -EINVAL : done;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

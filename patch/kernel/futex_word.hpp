@@ -29,4 +29,4 @@ inline void finish(futex_waiter& w) noexcept {
   unpark(*w.thread, wakeup::event);
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -22,11 +22,11 @@ struct worker;
 /// Why a parked green thread runs again. The first cause wins; later ones are lost on
 /// purpose (each is a condition that the woken one looks at again).
 enum class wakeup : std::uint8_t {
-  none,     // running, or about to park
-  parked,   // its context is saved; may be put into a ready queue
-  event,    // what it waited for came
-  timeout,  // its deadline passed
-  signal,   // a signal that it does not block is pending
+  none,    // running, or about to park
+  parked,  // its context is saved; may be put into a ready queue
+  event,   // what it waited for came
+  timeout, // its deadline passed
+  signal,  // a signal that it does not block is pending
 };
 
 struct ready_tag;
@@ -37,8 +37,8 @@ struct tid_tag;
 struct futex_waiter : core::list_hook<> {
   std::uint32_t* word = nullptr;
   std::uint32_t bitset = 0;
-  bool wants_lock = false;        // FUTEX_LOCK_PI: the waker hands the lock over
-  std::uint32_t* lock = nullptr;  // FUTEX_WAIT_REQUEUE_PI: what it will be moved to
+  bool wants_lock = false;       // FUTEX_LOCK_PI: the waker hands the lock over
+  std::uint32_t* lock = nullptr; // FUTEX_WAIT_REQUEUE_PI: what it will be moved to
   struct green* thread = nullptr;
 };
 
@@ -58,13 +58,13 @@ struct green : entry_state,
                core::list_hook<tid_tag>,
                core::timer {
   // Scheduling.
-  core::context suspended = nullptr;  // valid while parked or ready
-  worker* on = nullptr;               // where it runs, or ran last
-  void* thread_pointer = nullptr;     // FS base
+  core::context suspended = nullptr; // valid while parked or ready
+  worker* on = nullptr;              // where it runs, or ran last
+  void* thread_pointer = nullptr;    // FS base
   wakeup why = wakeup::none;
   park_reason reason = park_reason::io;
-  bool interruptible = false;         // a signal may end the park
-  bool urgent = false;                // to be run before those that are ready
+  bool interruptible = false; // a signal may end the park
+  bool urgent = false;        // to be run before those that are ready
   bool exited = false;
   bool started = false;
 
@@ -74,14 +74,14 @@ struct green : entry_state,
 
   // Identity.
   pid_t tid = 0;
-  char name[16] = {};  // PR_SET_NAME
+  char name[16] = {}; // PR_SET_NAME
   std::uint32_t* clear_child_tid = nullptr;
   robust_list_head* robust_list = nullptr;
 
   // Signals: bit n-1 is signal n, as in the kernel's own sigset.
   std::uint64_t blocked = 0;
-  std::uint64_t waits_for = 0;       // sigtimedwait's set while parked there
-  std::uint64_t saved_blocked = 0;   // what sigsuspend, ppoll, ... will put back
+  std::uint64_t waits_for = 0;     // sigtimedwait's set while parked there
+  std::uint64_t saved_blocked = 0; // what sigsuspend, ppoll, ... will put back
   bool restore_blocked = false;
   signal_queue pending;
   stack_t alternate_stack{nullptr, SS_DISABLE, 0};
@@ -90,10 +90,10 @@ struct green : entry_state,
   core::nanoseconds call_deadline = 0;
   bool call_restarted = false;
 
-  kept_open* kept = nullptr;  // what the call goes on with
+  kept_open* kept = nullptr; // what the call goes on with
 
   futex_waiter waiting_for{};
-  syscall_frame* first_frame = nullptr;  // registers to begin with
+  syscall_frame* first_frame = nullptr; // registers to begin with
 };
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -18,12 +18,16 @@ void wake_waiter(core::io_waiter& w) noexcept {
   unpark(*static_cast<green*>(w.owner), wakeup::event);
 }
 
-}  // namespace
+} // namespace
 
 machine::machine() noexcept : timers(core::monotonic_now()), reactor(wake_waiter) {}
 
-machine& the_machine() noexcept { return *std::launder(reinterpret_cast<machine*>(storage)); }
+machine& the_machine() noexcept {
+  return *std::launder(reinterpret_cast<machine*>(storage));
+}
 
-void make_machine() noexcept { ::new (storage) machine; }
+void make_machine() noexcept {
+  ::new (storage) machine;
+}
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -21,8 +21,8 @@ struct child;
 
 /// How far the patch plays the kernel.
 enum class phase : std::uint8_t {
-  single,  // one green thread: calls that may block go straight to the kernel
-  active,  // more than one: they park
+  single, // one green thread: calls that may block go straight to the kernel
+  active, // more than one: they park
 };
 
 /// All that the patch keeps for the process.
@@ -32,11 +32,11 @@ struct machine {
   phase now = phase::single;
 
   core::list<green, all_tag> all;
-  unsigned count = 0;  // members of `all`
-  pid_t main_tid = 0;  // the thread whose tid is the process id
+  unsigned count = 0; // members of `all`
+  pid_t main_tid = 0; // the thread whose tid is the process id
   object_pool<green> greens;
 
-  worker first;  // on the process's initial kernel thread
+  worker first; // on the process's initial kernel thread
   core::timer_wheel timers;
   core::reactor reactor;
   futex_table futexes;
@@ -54,6 +54,8 @@ struct machine {
 void make_machine() noexcept;
 
 /// The green thread that is running here; null on a kernel thread that is not weft's.
-[[nodiscard]] inline green* self() noexcept { return static_cast<green*>(weft_self); }
+[[nodiscard]] inline green* self() noexcept {
+  return static_cast<green*>(weft_self);
+}
 
-}  // namespace weft::patch
+} // namespace weft::patch

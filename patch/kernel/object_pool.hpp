@@ -38,8 +38,8 @@ class object_pool {
 
  private:
   bool grow() noexcept {
-    const long at = core::sys::map(nullptr, block_size, PROT_READ | PROT_WRITE,
-                                   MAP_PRIVATE | MAP_ANONYMOUS);
+    const long at =
+        core::sys::map(nullptr, block_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
     if (at < 0) return false;
     auto* cells = reinterpret_cast<cell*>(at);
     // From the back, so that the first ones made lie at the front.
@@ -53,4 +53,4 @@ class object_pool {
   cell* free_ = nullptr;
 };
 
-}  // namespace weft::patch
+} // namespace weft::patch

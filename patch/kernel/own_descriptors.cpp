@@ -42,7 +42,7 @@ long beginning(std::uint64_t limit) noexcept {
   return end > 256 ? end - 64 : end - end / 4;
 }
 
-}  // namespace
+} // namespace
 
 int move_out_of_sight(long fd) noexcept {
   rlimit limit{};
@@ -77,4 +77,4 @@ int next_own_descriptor(unsigned first, unsigned last) noexcept {
   return -1;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

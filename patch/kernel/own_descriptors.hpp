@@ -17,4 +17,4 @@ void close_own(int fd) noexcept;
 /// The lowest of weft's in [first, last], or -1: close_range goes round them.
 [[nodiscard]] int next_own_descriptor(unsigned first, unsigned last) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

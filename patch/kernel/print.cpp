@@ -17,16 +17,19 @@ void line_printer::put(char c) noexcept {
 }
 
 line_printer& line_printer::operator<<(const char* text) noexcept {
-  while (*text) put(*text++);
+  while (*text)
+    put(*text++);
   return *this;
 }
 
 line_printer& line_printer::operator<<(std::uint64_t number) noexcept {
   char digits[20];
   int n = 0;
-  do digits[n++] = static_cast<char>('0' + number % 10);
+  do
+    digits[n++] = static_cast<char>('0' + number % 10);
   while (number /= 10);
-  while (n) put(digits[--n]);
+  while (n)
+    put(digits[--n]);
   return *this;
 }
 
@@ -40,9 +43,11 @@ line_printer& line_printer::operator<<(const void* address) noexcept {
   const auto value = reinterpret_cast<std::uintptr_t>(address);
   *this << "0x";
   int shift = 60;
-  while (shift > 0 && !(value >> shift)) shift -= 4;
-  for (; shift >= 0; shift -= 4) put("0123456789abcdef"[(value >> shift) & 15]);
+  while (shift > 0 && !(value >> shift))
+    shift -= 4;
+  for (; shift >= 0; shift -= 4)
+    put("0123456789abcdef"[(value >> shift) & 15]);
   return *this;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

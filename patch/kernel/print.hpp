@@ -29,4 +29,4 @@ class line_printer {
   unsigned length_ = 0;
 };
 
-}  // namespace weft::patch
+} // namespace weft::patch

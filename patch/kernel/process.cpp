@@ -28,7 +28,9 @@ namespace {
 
 constinit object_pool<child> pool;
 
-core::list<child>& children() noexcept { return the_machine().children; }
+core::list<child>& children() noexcept {
+  return the_machine().children;
+}
 
 void drop(child& c) noexcept {
   if (c.descriptor >= 0) {
@@ -44,8 +46,7 @@ void drop(child& c) noexcept {
 bool is_still_ours(const child& c) noexcept {
   siginfo_t info;
   return raw_syscall(SYS_waitid, P_PID, c.pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL,
-                     nullptr) !=
-         -ECHILD;
+                     nullptr) != -ECHILD;
 }
 
 void remember_child(pid_t pid) noexcept {
@@ -86,12 +87,13 @@ void start_over_in_child(green& g) noexcept {
   m.ring.reset_after_fork();
   reset_scheduler_after_fork(g);
   // What others' calls kept open: nobody here goes on with them.
-  for (int fd; (fd = next_own_descriptor(0, ~0u)) >= 0;) close_own(fd);
+  for (int fd; (fd = next_own_descriptor(0, ~0u)) >= 0;)
+    close_own(fd);
   m.stats = statistics{};
   m.stats.threads_peak = m.stats.threads_made = 1;
 }
 
-}  // namespace
+} // namespace
 
 void before_spawn(green& g, std::uint64_t flags) noexcept {
   worker& w = *g.on;
@@ -137,7 +139,8 @@ long wait_for_children(green& g, pid_t pid, int options) noexcept {
   if (!found || pid < -1 || pid == 0) look = true;
   const core::nanoseconds until = look ? core::monotonic_now() + look_again : core::never;
   const wakeup why = park(g, until, park_reason::child, true);
-  for (unsigned i = 0; i < used; ++i) m.reactor.remove(waiters[i]);
+  for (unsigned i = 0; i < used; ++i)
+    m.reactor.remove(waiters[i]);
   return why == wakeup::signal ? restart_if_allowed : 0;
 }
 
@@ -153,10 +156,11 @@ void before_exit() noexcept {
 
 void end_process(int status) noexcept {
   before_exit();
-  for (;;) raw_syscall(SYS_exit_group, status);
+  for (;;)
+    raw_syscall(SYS_exit_group, status);
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch
 
 extern "C" void weft_after_spawn(weft::patch::syscall_frame* frame) {
   using namespace weft::patch;

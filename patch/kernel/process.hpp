@@ -24,4 +24,4 @@ void forget_child(pid_t pid) noexcept;
 void before_exit() noexcept;
 [[noreturn]] void end_process(int status) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -19,7 +19,7 @@ std::uint32_t& word_at(char* base, std::uint32_t offset) noexcept {
   return *reinterpret_cast<std::uint32_t*>(base + offset);
 }
 
-}  // namespace
+} // namespace
 
 bool ring::open() noexcept {
   if (descriptor_ >= 0) return true;
@@ -40,10 +40,8 @@ bool ring::open() noexcept {
 }
 
 bool ring::map() noexcept {
-  const std::size_t submissions =
-      layout_.sq_off.array + layout_.sq_entries * sizeof(std::uint32_t);
-  const std::size_t completions =
-      layout_.cq_off.cqes + layout_.cq_entries * sizeof(io_uring_cqe);
+  const std::size_t submissions = layout_.sq_off.array + layout_.sq_entries * sizeof(std::uint32_t);
+  const std::size_t completions = layout_.cq_off.cqes + layout_.cq_entries * sizeof(io_uring_cqe);
   rings_size_ = submissions > completions ? submissions : completions;
   const auto at = [&](std::size_t size, std::uint64_t what) {
     return raw_syscall(SYS_mmap, nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
@@ -81,13 +79,12 @@ void ring::harvest() noexcept {
   std::uint32_t& head = word_at(rings_, layout_.cq_off.head);
   const std::uint32_t& tail = word_at(rings_, layout_.cq_off.tail);
   const std::uint32_t mask = word_at(rings_, layout_.cq_off.ring_mask);
-  const auto* completions =
-      reinterpret_cast<const io_uring_cqe*>(rings_ + layout_.cq_off.cqes);
+  const auto* completions = reinterpret_cast<const io_uring_cqe*>(rings_ + layout_.cq_off.cqes);
   std::uint32_t at = head;
   for (; at != __atomic_load_n(&tail, __ATOMIC_ACQUIRE); ++at) {
     const io_uring_cqe& c = completions[at & mask];
     auto* op = reinterpret_cast<operation*>(c.user_data);
-    if (!op) continue;  // a cancellation's own
+    if (!op) continue; // a cancellation's own
     op->result = c.res;
     op->done = true;
     // Whoever harvests takes the completion's event from the others.
@@ -145,4 +142,4 @@ void ring::reset_after_fork() noexcept {
   descriptor_ = -1;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -46,4 +46,4 @@ class ring {
   std::size_t rings_size_ = 0;
 };
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -37,7 +37,7 @@ void walk_robust_list(green& g) noexcept {
     }
   };
   robust_list* pending = head->list_op_pending;
-  int limit = 2048;  // ROBUST_LIST_LIMIT: the list may be damaged
+  int limit = 2048; // ROBUST_LIST_LIMIT: the list may be damaged
   for (robust_list* entry = head->list.next; entry != &head->list && limit-- > 0;) {
     auto* plain = reinterpret_cast<robust_list*>(reinterpret_cast<std::uintptr_t>(entry) &
                                                  ~std::uintptr_t{1});
@@ -48,4 +48,4 @@ void walk_robust_list(green& g) noexcept {
   if (pending) die(pending);
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -44,7 +44,7 @@ void finish_switch(green& previous, core::context suspended) noexcept {
   }
   if (previous.why == wakeup::none) {
     previous.why = wakeup::parked;
-  } else if (previous.why != wakeup::parked) {  // woken before it was parked
+  } else if (previous.why != wakeup::parked) { // woken before it was parked
     enqueue(previous);
   }
 }
@@ -74,7 +74,8 @@ void fire_timers(machine& m) noexcept {
   if (m.timers.empty()) return;
   core::list<core::timer, core::timer_tag> due;
   m.timers.advance(core::monotonic_now(), due);
-  while (!due.empty()) unpark(static_cast<green&>(due.pop_front()), wakeup::timeout);
+  while (!due.empty())
+    unpark(static_cast<green&>(due.pop_front()), wakeup::timeout);
 }
 
 [[noreturn]] void idle_loop(core::transfer t) noexcept {
@@ -86,7 +87,7 @@ void fire_timers(machine& m) noexcept {
     route_arrived_signal(w);
     fire_timers(m);
     const int polled = m.reactor.poll(w.ready.empty() ? m.timers.next_due() : 0);
-    if (polled < 0 && polled != -EINTR) {  // no descriptor is left to poll with
+    if (polled < 0 && polled != -EINTR) { // no descriptor is left to poll with
       const timespec pause{0, shortage_pause};
       if (w.ready.empty()) raw_syscall(SYS_nanosleep, &pause, nullptr);
     }
@@ -104,9 +105,11 @@ void fire_timers(machine& m) noexcept {
   begin_thread(*self());
 }
 
-}  // namespace
+} // namespace
 
-void prepare_park(green& g) noexcept { g.why = wakeup::none; }
+void prepare_park(green& g) noexcept {
+  g.why = wakeup::none;
+}
 
 wakeup park(green& g, core::nanoseconds deadline, park_reason reason, bool interruptible) noexcept {
   machine& m = the_machine();
@@ -137,11 +140,13 @@ bool unpark(green& g, wakeup why) noexcept {
 }
 
 void yield(green& g) noexcept {
-  g.why = wakeup::event;  // finish_switch puts it at the back of the queue
+  g.why = wakeup::event; // finish_switch puts it at the back of the queue
   run_next(g);
 }
 
-void look_for_events(green& g) noexcept { g.on->budget = 0; }
+void look_for_events(green& g) noexcept {
+  g.on->budget = 0;
+}
 
 void launch(green& g) noexcept {
   // Its context is made here and not on the thread's first turn, since make_fcontext
@@ -185,4 +190,4 @@ void reset_scheduler_after_fork(green& g) noexcept {
   g.on->ready.reset();
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -38,4 +38,4 @@ bool prepare_worker(worker& w) noexcept;
 /// In a fork's child: only `g` is left.
 void reset_scheduler_after_fork(green& g) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

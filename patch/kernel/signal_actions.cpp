@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <errno.h>
 
-#include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/machine.hpp"
+#include "patch/kernel/signal_detail.hpp"
 
 extern "C" void weft_signal_return();
 
 namespace weft::patch {
 namespace {
 
-constexpr std::uint64_t restorer_flag = 0x04000000;  // SA_RESTORER
+constexpr std::uint64_t restorer_flag = 0x04000000; // SA_RESTORER
 
-}  // namespace
+} // namespace
 
 long change_action(int signal, const signal_state::action* next,
                    signal_state::action* previous) noexcept {
@@ -66,4 +66,4 @@ void take_default_action(int signal) noexcept {
   set_kernel_mask(before);
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -14,12 +14,14 @@ constexpr int red_zone = 128;
 /// Raised by the instruction at which it arrived, not by somebody.
 bool is_fault(const siginfo_t& info) noexcept {
   switch (info.si_signo) {
-    case SIGSEGV:
-    case SIGBUS:
-    case SIGFPE:
-    case SIGILL:
-    case SIGTRAP: return info.si_code > 0;
-    default: return false;
+  case SIGSEGV:
+  case SIGBUS:
+  case SIGFPE:
+  case SIGILL:
+  case SIGTRAP:
+    return info.si_code > 0;
+  default:
+    return false;
   }
 }
 
@@ -67,7 +69,8 @@ void on_signal_in_program(int, siginfo_t* info, void* opaque) noexcept {
     send_signal(taker ? *taker : *g, *info);
   for (;;) {
     siginfo_t next;
-    while (next_signal(*g, ~g->blocked, next)) take_signal(*g, next, context);
+    while (next_signal(*g, ~g->blocked, next))
+      take_signal(*g, next, context);
     // From here to rt_sigreturn nothing may come in between.
     worker& w = *g->on;
     if (!w.kernel_blocks_all) {
@@ -91,7 +94,7 @@ void* own_signal_stack(const green& g, const ucontext_t& context) noexcept {
   return const_cast<char*>(interrupted) - red_zone;
 }
 
-}  // namespace
+} // namespace
 
 void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   auto& context = *static_cast<ucontext_t*>(opaque);
@@ -105,14 +108,14 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
     return;
   }
   if (g->in_kernel) {
-    if (is_fault(*info)) {  // weft's own, or a bad pointer that it followed
+    if (is_fault(*info)) { // weft's own, or a bad pointer that it followed
       take_default_action(signal);
       return;
     }
     worker& w = *g->on;
     w.arrived = *info;
     w.signal_arrived = true;
-    mask_of(context) = every_signal;  // one at a time, until it has been seen to
+    mask_of(context) = every_signal; // one at a time, until it has been seen to
     if (g == &w.idle) m.reactor.interrupt();
     return;
   }
@@ -129,7 +132,7 @@ void route_arrived_signal(worker& w) noexcept {
   siginfo_t info = w.arrived;
   if (green* target = recipient(info, *self()))
     send_signal(*target, info);
-  else  // blocked by all since it came
+  else // blocked by all since it came
     the_machine().signals.pending.push(info);
   w.signal_arrived = false;
   if (!w.kernel_blocks_all) set_kernel_mask(w.kernel_mask);
@@ -158,4 +161,4 @@ void prepare_signal_stack(worker& w) noexcept {
   w.has_signal_stack = raw_syscall(SYS_sigaltstack, &stack, nullptr) == 0;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -20,4 +20,4 @@ void frame_from_context(const ucontext_t& context, syscall_frame& frame) noexcep
 /// The stack pointer that a signal interrupted.
 [[nodiscard]] const void* interrupted_stack(const ucontext_t& context) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

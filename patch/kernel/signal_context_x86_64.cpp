@@ -11,13 +11,15 @@ namespace {
 
 struct pair {
   int greg;
-  std::uint64_t syscall_frame::* reg;
+  std::uint64_t syscall_frame::*reg;
 };
 constexpr pair restored[] = {
-    {REG_RDI, &syscall_frame::rdi}, {REG_RSI, &syscall_frame::rsi}, {REG_RDX, &syscall_frame::rdx},
-    {REG_R10, &syscall_frame::r10}, {REG_R8, &syscall_frame::r8},   {REG_R9, &syscall_frame::r9},
-    {REG_RBX, &syscall_frame::rbx}, {REG_RBP, &syscall_frame::rbp}, {REG_R12, &syscall_frame::r12},
-    {REG_R13, &syscall_frame::r13}, {REG_R14, &syscall_frame::r14}, {REG_R15, &syscall_frame::r15},
+    {REG_RDI, &syscall_frame::rdi},    {REG_RSI, &syscall_frame::rsi},
+    {REG_RDX, &syscall_frame::rdx},    {REG_R10, &syscall_frame::r10},
+    {REG_R8, &syscall_frame::r8},      {REG_R9, &syscall_frame::r9},
+    {REG_RBX, &syscall_frame::rbx},    {REG_RBP, &syscall_frame::rbp},
+    {REG_R12, &syscall_frame::r12},    {REG_R13, &syscall_frame::r13},
+    {REG_R14, &syscall_frame::r14},    {REG_R15, &syscall_frame::r15},
     {REG_EFL, &syscall_frame::rflags},
 };
 
@@ -38,7 +40,7 @@ struct alignas(16) floating_state {
 };
 static_assert(sizeof(floating_state) == sizeof(_libc_fpstate));
 
-}  // namespace
+} // namespace
 
 void context_from_frame(const syscall_frame& frame, ucontext_t& context) noexcept {
   __builtin_memset(&context, 0, sizeof context);
@@ -49,7 +51,8 @@ void context_from_frame(const syscall_frame& frame, ucontext_t& context) noexcep
   __builtin_memcpy(&context.__fpregs_mem, &now, sizeof now);
   context.uc_mcontext.fpregs = &context.__fpregs_mem;
   greg_t* regs = context.uc_mcontext.gregs;
-  for (const pair& p : restored) regs[p.greg] = static_cast<greg_t>(frame.*p.reg);
+  for (const pair& p : restored)
+    regs[p.greg] = static_cast<greg_t>(frame.*p.reg);
   regs[REG_RAX] = static_cast<greg_t>(frame.rax);
   regs[REG_RSP] = static_cast<greg_t>(frame.user_rsp);
   regs[REG_RIP] = static_cast<greg_t>(frame.resume);
@@ -58,7 +61,8 @@ void context_from_frame(const syscall_frame& frame, ucontext_t& context) noexcep
 
 void frame_from_context(const ucontext_t& context, syscall_frame& frame) noexcept {
   const greg_t* regs = context.uc_mcontext.gregs;
-  for (const pair& p : restored) frame.*p.reg = static_cast<std::uint64_t>(regs[p.greg]);
+  for (const pair& p : restored)
+    frame.*p.reg = static_cast<std::uint64_t>(regs[p.greg]);
   floating_state then;
   __builtin_memcpy(&then, &context.__fpregs_mem, sizeof then);
   asm volatile("fxrstor64 %0" : : "m"(then));
@@ -89,4 +93,4 @@ const void* interrupted_stack(const ucontext_t& context) noexcept {
   return reinterpret_cast<const void*>(context.uc_mcontext.gregs[REG_RSP]);
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

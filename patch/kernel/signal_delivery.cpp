@@ -35,12 +35,14 @@ void run_handler(green& g, siginfo_t& info, ucontext_t& context) noexcept {
   release_kernel_mask(*g.on);
 
   auto* handler = reinterpret_cast<void (*)(int, siginfo_t*, void*)>(action.handler);
-  const bool alternate = (action.flags & SA_ONSTACK) && !(g.alternate_stack.ss_flags & SS_DISABLE) &&
+  const bool alternate = (action.flags & SA_ONSTACK) &&
+                         !(g.alternate_stack.ss_flags & SS_DISABLE) &&
                          !on_alternate_stack(g, __builtin_frame_address(0)) &&
                          !on_alternate_stack(g, interrupted_stack(context));
   leave_weft(g);
   if (alternate) {
-    auto top = reinterpret_cast<std::uintptr_t>(g.alternate_stack.ss_sp) + g.alternate_stack.ss_size;
+    auto top =
+        reinterpret_cast<std::uintptr_t>(g.alternate_stack.ss_sp) + g.alternate_stack.ss_size;
     weft_call_on_stack(reinterpret_cast<void*>(top & ~std::uintptr_t{15}), handler, signal, &info,
                        &context);
   } else {
@@ -50,7 +52,7 @@ void run_handler(green& g, siginfo_t& info, ucontext_t& context) noexcept {
   set_blocked(g, mask_of(context));
 }
 
-}  // namespace
+} // namespace
 
 bool on_alternate_stack(const green& g, const void* sp) noexcept {
   const auto* base = static_cast<const char*>(g.alternate_stack.ss_sp);
@@ -81,9 +83,9 @@ bool signal_is_deliverable(const green& g) noexcept {
 void send_signal(green& g, const siginfo_t& info) noexcept {
   machine& m = the_machine();
   const signal_state::action& action = m.signals.actions[info.si_signo];
-  const bool ignored = action.handler == reinterpret_cast<void*>(SIG_IGN) ||
-                       (action.handler == reinterpret_cast<void*>(SIG_DFL) &&
-                        is_ignored_by_default(info.si_signo));
+  const bool ignored =
+      action.handler == reinterpret_cast<void*>(SIG_IGN) ||
+      (action.handler == reinterpret_cast<void*>(SIG_DFL) && is_ignored_by_default(info.si_signo));
   const std::uint64_t bit = signal_bit(info.si_signo);
   if (ignored && !(g.blocked & bit)) return;
   g.pending.push(info);
@@ -120,4 +122,4 @@ void hand_pending_to_kernel(green& g) noexcept {
     raw_syscall(SYS_rt_sigqueueinfo, process, info.si_signo, &info);
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -44,4 +44,4 @@ bool take_signal(green& g, siginfo_t& info, ucontext_t& context) noexcept;
 /// What the kernel calls for every signal that the program catches.
 void on_signal(int signal, siginfo_t* info, void* context) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/machine.hpp"
+#include "patch/kernel/signal_detail.hpp"
 
 namespace weft::patch {
 
 void signal_state::add(green& g) noexcept {
-  for (std::uint64_t rest = g.blocked; rest; rest &= rest - 1) ++blocked_by[__builtin_ctzll(rest)];
+  for (std::uint64_t rest = g.blocked; rest; rest &= rest - 1)
+    ++blocked_by[__builtin_ctzll(rest)];
 }
 
 void signal_state::remove(green& g) noexcept {
-  for (std::uint64_t rest = g.blocked; rest; rest &= rest - 1) --blocked_by[__builtin_ctzll(rest)];
+  for (std::uint64_t rest = g.blocked; rest; rest &= rest - 1)
+    --blocked_by[__builtin_ctzll(rest)];
   worker& w = *g.on;
   if (worker_mask() != w.kernel_mask) apply_worker_mask(w);
 }
@@ -23,7 +25,8 @@ std::uint64_t signal_state::worker_mask() const noexcept {
 }
 
 void signal_state::reset_after_fork(green& g) noexcept {
-  for (int i = 0; i < count; ++i) blocked_by[i] = awaited_by[i] = 0;
+  for (int i = 0; i < count; ++i)
+    blocked_by[i] = awaited_by[i] = 0;
   add(g);
   waiter_descriptor = -1;
   g.on->signal_arrived = false;
@@ -80,4 +83,4 @@ void let_broken_pipe_through(green& g) noexcept {
   if (!g.on->signal_arrived) set_kernel_mask(g.on->kernel_mask);
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

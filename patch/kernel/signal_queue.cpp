@@ -9,7 +9,7 @@ namespace {
 constexpr int first_realtime = 32;
 constinit object_pool<queued_signal> nodes;
 
-}  // namespace
+} // namespace
 
 void signal_queue::push(const siginfo_t& info) noexcept {
   const std::uint64_t bit = signal_bit(info.si_signo);
@@ -46,8 +46,9 @@ bool signal_queue::pop(std::uint64_t among, siginfo_t& info) noexcept {
 }
 
 void signal_queue::clear() noexcept {
-  while (!queue_.empty()) nodes.destroy(&queue_.pop_front());
+  while (!queue_.empty())
+    nodes.destroy(&queue_.pop_front());
   set_ = 0;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -34,4 +34,4 @@ class signal_queue {
   core::list<queued_signal> queue_;
 };
 
-}  // namespace weft::patch
+} // namespace weft::patch

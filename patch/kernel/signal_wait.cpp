@@ -23,13 +23,14 @@ long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
     const timespec none{0, 0};
     return raw_syscall(SYS_rt_sigtimedwait, &set, info, &none, 8);
   };
-  for (std::uint64_t rest = set; rest; rest &= rest - 1) ++s.awaited_by[__builtin_ctzll(rest)];
+  for (std::uint64_t rest = set; rest; rest &= rest - 1)
+    ++s.awaited_by[__builtin_ctzll(rest)];
   apply_worker_mask(*g.on);
   std::uint64_t awaited = 0;
   for (int i = 0; i < signal_state::count; ++i)
     if (s.awaited_by[i]) awaited |= std::uint64_t{1} << i;
-  const long made = raw_syscall(SYS_signalfd4, s.waiter_descriptor, &awaited, 8,
-                                SFD_CLOEXEC | SFD_NONBLOCK);
+  const long made =
+      raw_syscall(SYS_signalfd4, s.waiter_descriptor, &awaited, 8, SFD_CLOEXEC | SFD_NONBLOCK);
   if (s.waiter_descriptor < 0 && !is_error(made)) s.waiter_descriptor = move_out_of_sight(made);
 
   long result;
@@ -61,9 +62,10 @@ long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
     }
   }
   g.waits_for = 0;
-  for (std::uint64_t rest = set; rest; rest &= rest - 1) --s.awaited_by[__builtin_ctzll(rest)];
+  for (std::uint64_t rest = set; rest; rest &= rest - 1)
+    --s.awaited_by[__builtin_ctzll(rest)];
   apply_worker_mask(*g.on);
   return result;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -32,7 +32,7 @@ struct worker;
 struct signal_state {
   /// What the program asked for, as rt_sigaction's kernel structure.
   struct action {
-    void* handler = nullptr;  // or SIG_DFL, SIG_IGN
+    void* handler = nullptr; // or SIG_DFL, SIG_IGN
     std::uint64_t flags = 0;
     void* restorer = nullptr;
     std::uint64_t mask = 0;
@@ -40,10 +40,10 @@ struct signal_state {
   static constexpr int count = 64;
 
   action actions[count + 1];
-  unsigned blocked_by[count] = {};    // how many green threads block signal n+1
-  unsigned awaited_by[count] = {};    // how many wait for it in sigtimedwait
-  int waiter_descriptor = -1;         // signalfd of all that is awaited
-  signal_queue pending;               // for the process: whoever does not block it takes it
+  unsigned blocked_by[count] = {}; // how many green threads block signal n+1
+  unsigned awaited_by[count] = {}; // how many wait for it in sigtimedwait
+  int waiter_descriptor = -1;      // signalfd of all that is awaited
+  signal_queue pending;            // for the process: whoever does not block it takes it
 
   void add(green& g) noexcept;
   void remove(green& g) noexcept;
@@ -70,8 +70,8 @@ void hand_pending_to_kernel(green& g) noexcept;
 
 /// What became of pending signals when a call ended.
 struct delivery {
-  bool handled = false;       // at least one handler ran
-  bool may_restart = true;    // all that ran have SA_RESTART
+  bool handled = false;    // at least one handler ran
+  bool may_restart = true; // all that ran have SA_RESTART
 };
 /// Runs the handlers of all that is deliverable to g, the caller. `frame` is its call.
 delivery deliver_signals(green& g, syscall_frame& frame) noexcept;
@@ -101,7 +101,7 @@ void hold_in_kernel(green& g, int signal) noexcept;
 
 /// Makes a raw write of g's, the caller, with its own mind about SIGPIPE: the kernel sends
 /// that to the worker, which may well not block it.
-bool hold_back_broken_pipe(green& g) noexcept;  // false: the worker blocks it anyway
+bool hold_back_broken_pipe(green& g) noexcept; // false: the worker blocks it anyway
 void take_broken_pipe(green& g) noexcept;
 void let_broken_pipe_through(green& g) noexcept;
 template <class Write>
@@ -120,4 +120,4 @@ void adopt_signal_state(green& main) noexcept;
 /// Ends or stops the process as the default action of `signal` does.
 void take_default_action(int signal) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -17,7 +17,7 @@ constexpr std::size_t zeroed_top = 4096;
 /// The guard that nearly every thread asks for, installed before it is asked for.
 constexpr std::size_t usual_guard = 4096;
 
-}  // namespace
+} // namespace
 
 struct stack_store::size_class {
   explicit size_class(std::size_t size) noexcept : slab(size) {}
@@ -32,7 +32,9 @@ stack_store::size_class* stack_store::of(const void* at) const noexcept {
   return nullptr;
 }
 
-bool stack_store::owns(const void* at) const noexcept { return of(at) != nullptr; }
+bool stack_store::owns(const void* at) const noexcept {
+  return of(at) != nullptr;
+}
 
 void* stack_store::allocate(std::size_t size) noexcept {
   static constinit object_pool<size_class> made;
@@ -61,7 +63,7 @@ long stack_store::protect(void* at, std::size_t size, int protection) noexcept {
   if (from + size > region + c.slab.size()) return -ENOMEM;
   const auto below = static_cast<std::size_t>(from - region);
   if (protection == (PROT_READ | PROT_WRITE)) {
-    if (c.uniform && below == usual_guard) return 0;  // accessible as it is
+    if (c.uniform && below == usual_guard) return 0; // accessible as it is
     c.uniform = false;
     core::remove_guard(from, size, core::guard_kind::install);
     const long lifted = raw_syscall(SYS_mprotect, from, size, protection);
@@ -85,4 +87,4 @@ long stack_store::free(void* at, std::size_t size) noexcept {
   return 0;
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -36,4 +36,4 @@ class stack_store {
   int class_count_ = 0;
 };
 
-}  // namespace weft::patch
+} // namespace weft::patch

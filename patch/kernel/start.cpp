@@ -49,8 +49,7 @@ void adopt_main_thread() noexcept {
 void set_default_stack_size(std::size_t size) noexcept {
   pthread_attr_t attributes;
   if (pthread_attr_init(&attributes) != 0) return;
-  if (pthread_attr_setstacksize(&attributes, size) == 0)
-    pthread_setattr_default_np(&attributes);
+  if (pthread_attr_setstacksize(&attributes, size) == 0) pthread_setattr_default_np(&attributes);
   pthread_attr_destroy(&attributes);
 }
 
@@ -63,8 +62,7 @@ void tell(const site_report& report) noexcept {
   for (unsigned i = 0; i < listed; ++i) {
     const refused_site& site = report.list[i];
     line_printer out;
-    out << "weft: native: " << site.object << " at "
-        << reinterpret_cast<const void*>(site.address);
+    out << "weft: native: " << site.object << " at " << reinterpret_cast<const void*>(site.address);
     if (site.nr >= 0) out << ", system call " << site.nr;
     out << ": " << site.reason;
   }
@@ -87,7 +85,7 @@ void tell(const site_report& report) noexcept {
   static constinit site_report report;
   const patch_status status = patch_loaded_objects(is_virtual_ever, patch_mode::early, report);
   if (status != patch_status::ok) {
-    weft_self = nullptr;  // whatever was patched before passes through
+    weft_self = nullptr; // whatever was patched before passes through
     if (!wanted.if_possible || wanted.verbose)
       line_printer{} << "weft: cannot patch this process, it runs natively: " << describe(status);
     return;
@@ -96,5 +94,5 @@ void tell(const site_report& report) noexcept {
   if (wanted.statistics) keep_report_open();
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

@@ -13,7 +13,7 @@ namespace {
 
 constinit int report = 2;
 
-}  // namespace
+} // namespace
 
 void keep_report_open() noexcept {
   const long copy = raw_syscall(SYS_fcntl, 2, F_DUPFD_CLOEXEC, 0);
@@ -24,11 +24,11 @@ void print(const statistics& s) noexcept {
   static const char* const names[] = {"sleep", "futex", "io", "poll", "child", "signal"};
   static_assert(sizeof names / sizeof *names == static_cast<int>(park_reason::count));
   line_printer{report} << "weft: threads made " << s.threads_made << ", green threads peak "
-                 << s.threads_peak << ", switches " << s.switches;
+                       << s.threads_peak << ", switches " << s.switches;
   line_printer out{report};
   out << "weft: parks";
   for (int i = 0; i < static_cast<int>(park_reason::count); ++i)
     out << (i ? ", " : " ") << names[i] << " " << s.parks[i];
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -12,7 +12,7 @@ struct statistics {
   std::uint64_t switches = 0;
   std::uint64_t parks[static_cast<int>(park_reason::count)] = {};
   std::uint64_t threads_made = 0;
-  unsigned threads_peak = 0;  // green threads alive at once
+  unsigned threads_peak = 0; // green threads alive at once
 };
 
 /// Where `print` will write: standard error as it is now. Many programs close theirs before
@@ -22,4 +22,4 @@ void keep_report_open() noexcept;
 /// One line a topic.
 void print(const statistics& s) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

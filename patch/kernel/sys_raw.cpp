@@ -22,7 +22,9 @@ using patch::raw_syscall;
 long map(void* hint, std::size_t size, int protection, int flags) noexcept {
   return raw_syscall(SYS_mmap, hint, size, protection, flags, -1, 0);
 }
-long unmap(void* at, std::size_t size) noexcept { return raw_syscall(SYS_munmap, at, size); }
+long unmap(void* at, std::size_t size) noexcept {
+  return raw_syscall(SYS_munmap, at, size);
+}
 long protect(void* at, std::size_t size, int protection) noexcept {
   return raw_syscall(SYS_mprotect, at, size, protection);
 }
@@ -41,12 +43,10 @@ int epoll_control(int epoll, int operation, int fd, epoll_event* event) noexcept
 
 int epoll_wait(int epoll, epoll_event* events, int capacity, nanoseconds deadline) noexcept {
   if (deadline == 0) {
-    return static_cast<int>(
-        raw_syscall(SYS_epoll_pwait, epoll, events, capacity, 0, nullptr, 8));
+    return static_cast<int>(raw_syscall(SYS_epoll_pwait, epoll, events, capacity, 0, nullptr, 8));
   }
   if (deadline == never) {
-    return static_cast<int>(
-        raw_syscall(SYS_epoll_pwait, epoll, events, capacity, -1, nullptr, 8));
+    return static_cast<int>(raw_syscall(SYS_epoll_pwait, epoll, events, capacity, -1, nullptr, 8));
   }
   nanoseconds left = deadline - monotonic_now();
   if (left < 0) left = 0;
@@ -88,7 +88,8 @@ bool is_tcp_stream(int fd) noexcept {
 void fatal(const char* text) noexcept {
   raw_syscall(SYS_write, 2, text, __builtin_strlen(text));
   patch::take_default_action(SIGABRT);
-  for (;;) raw_syscall(SYS_exit_group, 134);
+  for (;;)
+    raw_syscall(SYS_exit_group, 134);
 }
 
-}  // namespace weft::core::sys
+} // namespace weft::core::sys

@@ -28,11 +28,12 @@ constexpr unsigned tid_buckets = 4096;
 core::list<green, tid_tag>* by_tid() noexcept {
   static core::list<green, tid_tag>* buckets = nullptr;
   if (!buckets) {
-    const long at = core::sys::map(nullptr, sizeof(*buckets) * tid_buckets,
-                                   PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+    const long at = core::sys::map(nullptr, sizeof(*buckets) * tid_buckets, PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS);
     if (at < 0) core::sys::fatal("weft: no memory for the table of threads\n");
     buckets = reinterpret_cast<core::list<green, tid_tag>*>(at);
-    for (unsigned i = 0; i < tid_buckets; ++i) ::new (&buckets[i]) core::list<green, tid_tag>;
+    for (unsigned i = 0; i < tid_buckets; ++i)
+      ::new (&buckets[i]) core::list<green, tid_tag>;
   }
   return buckets;
 }
@@ -52,7 +53,7 @@ std::ptrdiff_t self_offset() noexcept {
   return reinterpret_cast<char*>(&weft_self) - static_cast<char*>(weft::patch::thread_pointer());
 }
 
-}  // namespace
+} // namespace
 
 void seed_tids(std::uint64_t random) noexcept {
   next_tid = first_synthetic_tid + static_cast<pid_t>(random % (1u << 29));
@@ -96,7 +97,7 @@ void choose_phase() noexcept {
 }
 
 void* make_bare_tls(green& g) noexcept {
-  constexpr std::size_t tcb_size = 256;  // more than the header that compiled code looks at
+  constexpr std::size_t tcb_size = 256; // more than the header that compiled code looks at
   const auto below = static_cast<std::size_t>(-self_offset() + 4095) & ~std::size_t{4095};
   const long at = core::sys::map(nullptr, below + tcb_size, PROT_READ | PROT_WRITE,
                                  MAP_PRIVATE | MAP_ANONYMOUS);
@@ -104,9 +105,9 @@ void* make_bare_tls(green& g) noexcept {
   char* tp = reinterpret_cast<char*>(at) + below;
   auto* tcb = reinterpret_cast<void**>(tp);
   auto* ours = static_cast<void**>(weft::patch::thread_pointer());
-  tcb[0] = tcb[2] = tp;  // tcb, self
-  tcb[5] = ours[5];      // stack protector's canary
-  tcb[6] = ours[6];      // pointer guard
+  tcb[0] = tcb[2] = tp; // tcb, self
+  tcb[5] = ours[5];     // stack protector's canary
+  tcb[6] = ours[6];     // pointer guard
   *reinterpret_cast<entry_state**>(tp + self_offset()) = &g;
   return tp;
 }
@@ -123,8 +124,8 @@ long create_thread(green& creator, const syscall_frame& frame, const clone_args&
     raw_syscall(SYS_prctl, PR_GET_NAME, g->name);
   else
     __builtin_memcpy(g->name, creator.name, sizeof g->name);
-  g->thread_pointer = args.flags & CLONE_SETTLS ? reinterpret_cast<void*>(args.tls)
-                                                : creator.thread_pointer;
+  g->thread_pointer =
+      args.flags & CLONE_SETTLS ? reinterpret_cast<void*>(args.tls) : creator.thread_pointer;
   if (args.flags & CLONE_CHILD_CLEARTID)
     g->clear_child_tid = reinterpret_cast<std::uint32_t*>(args.child_tid);
   if (args.flags & CLONE_PARENT_SETTID) *reinterpret_cast<pid_t*>(args.parent_tid) = g->tid;
@@ -134,8 +135,8 @@ long create_thread(green& creator, const syscall_frame& frame, const clone_args&
   // Its registers lie on its own stack, below the top, until it has loaded them; what the
   // scheduler needs to get there lies further below.
   const std::uint64_t top = args.stack + args.stack_size;
-  g->first_frame = reinterpret_cast<syscall_frame*>((top - 128 - sizeof(syscall_frame)) &
-                                                    ~std::uint64_t{15});
+  g->first_frame =
+      reinterpret_cast<syscall_frame*>((top - 128 - sizeof(syscall_frame)) & ~std::uint64_t{15});
   *g->first_frame = frame;
   g->first_frame->rax = 0;
   g->first_frame->user_rsp = top;
@@ -189,9 +190,9 @@ void keep_only(green& g) noexcept {
   static_cast<core::list_hook<tid_tag>&>(g).unlink();
   g.tid = m.main_tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
   bucket_of(g.tid).push_back(g);
-  g.pending.clear();  // pending signals are not inherited
+  g.pending.clear(); // pending signals are not inherited
   m.signals.pending.clear();
   choose_phase();
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

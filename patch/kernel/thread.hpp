@@ -42,4 +42,4 @@ void keep_only(green& g) noexcept;
 /// Makes the first random tid.
 void seed_tids(std::uint64_t random) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -15,7 +15,7 @@ extern bool has_fsgsbase;
 
 inline void* thread_pointer() noexcept {
   void* p;
-  asm("mov %%fs:0, %0" : "=r"(p));  // the TCB's first word points to itself
+  asm("mov %%fs:0, %0" : "=r"(p)); // the TCB's first word points to itself
   return p;
 }
 
@@ -26,4 +26,4 @@ inline void* thread_pointer() noexcept {
     raw_syscall(SYS_arch_prctl, ARCH_SET_FS, p);
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -25,17 +25,22 @@ io_wait wait_for_io(green& g, int fd, core::io_events wanted, core::nanoseconds 
     if (!is_shortage(failed)) return io_wait::not_waitable;
     const core::nanoseconds look = core::monotonic_now() + shortage_pause;
     switch (park(g, look < deadline ? look : deadline, reason, true)) {
-      case wakeup::signal: return io_wait::signal;
-      default: return look < deadline ? io_wait::ready : io_wait::timeout;
+    case wakeup::signal:
+      return io_wait::signal;
+    default:
+      return look < deadline ? io_wait::ready : io_wait::timeout;
     }
   }
   const wakeup why = park(g, deadline, reason, true);
   m.reactor.remove(waiter);
   came = waiter.came;
   switch (why) {
-    case wakeup::timeout: return io_wait::timeout;
-    case wakeup::signal: return io_wait::signal;
-    default: return waiter.came ? io_wait::ready : io_wait::closed;
+  case wakeup::timeout:
+    return io_wait::timeout;
+  case wakeup::signal:
+    return io_wait::signal;
+  default:
+    return waiter.came ? io_wait::ready : io_wait::closed;
   }
 }
 
@@ -45,4 +50,4 @@ io_wait wait_for_io(green& g, int fd, core::io_events wanted, core::nanoseconds 
   return wait_for_io(g, fd, wanted, deadline, reason, came);
 }
 
-}  // namespace weft::patch
+} // namespace weft::patch

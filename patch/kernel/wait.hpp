@@ -14,11 +14,11 @@ namespace weft::patch {
 inline constexpr core::nanoseconds shortage_pause = 1'000'000;
 
 enum class io_wait {
-  ready,         // try again
+  ready, // try again
   timeout,
   signal,
-  closed,        // the descriptor went away meanwhile
-  not_waitable,  // a regular file, or not open: the call itself will tell
+  closed,       // the descriptor went away meanwhile
+  not_waitable, // a regular file, or not open: the call itself will tell
 };
 
 /// Parks g, the caller, until one of `wanted` may hold for `fd`.
@@ -29,4 +29,4 @@ io_wait wait_for_io(green& g, int fd, core::io_events wanted, core::nanoseconds 
 io_wait wait_for_io(green& g, int fd, core::io_events wanted, core::nanoseconds deadline,
                     park_reason reason, core::io_events& came) noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

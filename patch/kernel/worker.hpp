@@ -32,7 +32,7 @@ struct worker {
   /// changed too often to tell the kernel; who is to handle a signal goes from here to its own.
   char* signal_stack = nullptr;
   static constexpr std::size_t signal_stack_size = 64 * 1024;
-  bool has_signal_stack = false;  // the kernel knows it
+  bool has_signal_stack = false; // the kernel knows it
 
   /// A signal that arrived in weft's own code. The kernel keeps back all further ones
   /// until it has been dealt with, so that one place is enough and none is lost.
@@ -40,4 +40,4 @@ struct worker {
   siginfo_t arrived;
 };
 
-}  // namespace weft::patch
+} // namespace weft::patch
