@@ -17,4 +17,4 @@ namespace [[gnu::visibility("default")]] weft {
 /// the thread's own left out. Oldest first. Model: asyncio.all_tasks.
 [[nodiscard]] std::vector<any_task> all_tasks();
 
-}  // namespace weft
+} // namespace weft

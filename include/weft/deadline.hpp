@@ -76,4 +76,4 @@ class deadline {
   std::int64_t value_ = INT64_MAX;
 };
 
-}  // namespace weft
+} // namespace weft

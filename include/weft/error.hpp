@@ -62,4 +62,4 @@ using error_handler = void (*)(const char* where, std::exception_ptr error) noex
 /// which writes one line to standard error. Any thread.
 error_handler set_error_handler(error_handler handler) noexcept;
 
-}  // namespace weft
+} // namespace weft

@@ -24,4 +24,4 @@ class [[nodiscard]] external_work {
   hub* hub_;
 };
 
-}  // namespace weft
+} // namespace weft

@@ -37,7 +37,7 @@ struct callback_base {
 };
 void add_callback(state& s, std::unique_ptr<callback_base> callback);
 
-}  // namespace detail
+} // namespace detail
 
 /// What all handles share, whatever the type of the result. Copyable: copies refer to the same
 /// state. Copies may be used by several threads at once, one object by one thread at a time.
@@ -190,4 +190,4 @@ class [[nodiscard]] future : public future_base {
   }
 };
 
-}  // namespace weft
+} // namespace weft

@@ -22,8 +22,7 @@ concept waitable = std::derived_from<std::remove_cvref_t<T>, future_base>;
 
 /// Something that the functions for many accept: a waitable, or a callable, which is spawned.
 template <class T>
-concept waitable_or_callable =
-    waitable<T> || std::invocable<std::decay_t<T>>;
+concept waitable_or_callable = waitable<T> || std::invocable<std::decay_t<T>>;
 
 /// A range of such.
 template <class R>
@@ -72,7 +71,8 @@ template <class R>
 auto handles_of_range(R&& range) {
   std::vector<handle_of<std::ranges::range_reference_t<R>>> handles;
   if constexpr (std::ranges::sized_range<R>) handles.reserve(std::ranges::size(range));
-  for (auto&& item : range) handles.push_back(as_handle(std::forward<decltype(item)>(item)));
+  for (auto&& item : range)
+    handles.push_back(as_handle(std::forward<decltype(item)>(item)));
   return handles;
 }
 
@@ -94,7 +94,8 @@ template <class Handle>
 std::vector<state*> states_of(const std::vector<Handle>& handles) {
   std::vector<state*> states;
   states.reserve(handles.size());
-  for (const auto& handle : handles) states.push_back(handle.internal_state());
+  for (const auto& handle : handles)
+    states.push_back(handle.internal_state());
   return states;
 }
 
@@ -103,11 +104,12 @@ std::vector<Handle> join_handles(const std::vector<Handle>& handles, const join_
   std::vector<Handle> done;
   const auto places = wait_for_many(states_of(handles), options);
   done.reserve(places.size());
-  for (const std::size_t place : places) done.push_back(handles[place]);
+  for (const std::size_t place : places)
+    done.push_back(handles[place]);
   return done;
 }
 
-}  // namespace detail
+} // namespace detail
 
 /// Waits for many: until all are done, or `count` of them, or one failed (`raise_error`), or the
 /// time is over. Returns those that are done, in order of completion. Model: gevent.joinall.
@@ -126,14 +128,14 @@ auto joinall(R&& tasks, const join_options& options = {}) {
   return detail::join_handles(detail::handles_of_range(std::forward<R>(tasks)), options);
 }
 template <waitable_or_callable... Items>
-  requires(sizeof...(Items) > 0 && !(waitable_range<Items> || ...))
-auto joinall(Items&&... items) {
+requires(sizeof...(Items) > 0 && !(waitable_range<Items> || ...)) auto joinall(Items&&... items) {
   return detail::join_handles(detail::handles_of_pack(std::forward<Items>(items)...), {});
 }
 /// A pack with options: those come first.
 template <waitable_or_callable... Items>
-  requires(sizeof...(Items) > 0 && !(waitable_range<Items> || ...))
-auto joinall(const join_options& options, Items&&... items) {
+requires(sizeof...(Items) > 0 &&
+         !(waitable_range<Items> || ...)) auto joinall(const join_options& options,
+                                                       Items&&... items) {
   return detail::join_handles(detail::handles_of_pack(std::forward<Items>(items)...), options);
 }
 /// `joinall({a, b}, {.timeout = 1s})`, of whatever result types.
@@ -153,14 +155,14 @@ void killall(R&& tasks, const kill_options& options = {}) {
   detail::kill_many(detail::states_of(handles), options);
 }
 template <waitable_or_callable... Items>
-  requires(sizeof...(Items) > 0 && !(waitable_range<Items> || ...))
-void killall(Items&&... items) {
+requires(sizeof...(Items) > 0 && !(waitable_range<Items> || ...)) void killall(Items&&... items) {
   const auto handles = detail::handles_of_pack(std::forward<Items>(items)...);
   detail::kill_many(detail::states_of(handles), {});
 }
 template <waitable_or_callable... Items>
-  requires(sizeof...(Items) > 0 && !(waitable_range<Items> || ...))
-void killall(const kill_options& options, Items&&... items) {
+requires(sizeof...(Items) > 0 &&
+         !(waitable_range<Items> || ...)) void killall(const kill_options& options,
+                                                       Items&&... items) {
   const auto handles = detail::handles_of_pack(std::forward<Items>(items)...);
   detail::kill_many(detail::states_of(handles), options);
 }
@@ -168,4 +170,4 @@ inline void killall(std::initializer_list<any_task> tasks, const kill_options& o
   detail::kill_many(detail::states_of(detail::handles_of_range(tasks)), options);
 }
 
-}  // namespace weft
+} // namespace weft

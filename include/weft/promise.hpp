@@ -16,7 +16,7 @@ void settle_claimed(state& s, outcome_kind kind) noexcept;
 void set_error(state& s, std::exception_ptr error);
 void abandon_promise(state& s) noexcept;
 
-}  // namespace detail
+} // namespace detail
 
 /// The setting end of a future. Settable once, from any fiber of any hub and any kernel thread;
 /// setting never blocks and is no switch point. Model: asyncio.Future, std::promise.
@@ -50,8 +50,8 @@ class promise {
   /// already (then the arguments are untouched) and what making the result throws (then it can
   /// still be set).
   template <class... Args>
-    requires(std::is_void_v<T> ? sizeof...(Args) == 0 : sizeof...(Args) > 0)
-  void set_value(Args&&... args) {
+  requires(std::is_void_v<T> ? sizeof...(Args) == 0
+                             : sizeof...(Args) > 0) void set_value(Args&&... args) {
     detail::state& s = checked();
     detail::claim(s);
     try {
@@ -72,8 +72,7 @@ class promise {
   /// `error` is null.
   void set_exception(std::exception_ptr error) { detail::set_error(checked(), std::move(error)); }
   template <class E>
-    requires(!std::is_convertible_v<E, std::exception_ptr>)
-  void set_exception(E&& error) {
+  requires(!std::is_convertible_v<E, std::exception_ptr>) void set_exception(E&& error) {
     set_exception(std::make_exception_ptr(std::forward<E>(error)));
   }
 
@@ -94,4 +93,4 @@ class promise {
   detail::state_ref state_;
 };
 
-}  // namespace weft
+} // namespace weft

@@ -21,7 +21,7 @@ namespace detail {
 void check_run();
 /// Cancels and joins every fiber of this thread's hub.
 void cancel_all_and_join();
-}  // namespace detail
+} // namespace detail
 
 /// Runs `f` as a fiber until it is at its end, then cancels and joins every other fiber of this
 /// thread's hub, and returns `f`'s result or rethrows its exception (`task_cancelled` if it was
@@ -34,11 +34,11 @@ void cancel_all_and_join();
 ///       return weft::run([] { ...; return 0; });
 ///     }
 template <class F>
-  requires std::invocable<std::decay_t<F>>
+requires std::invocable<std::decay_t<F>>
 auto run(F&& f, const run_options& options = {}) -> std::invoke_result_t<std::decay_t<F>> {
   detail::check_run();
-  auto main_task = spawn({.name = options.name, .stack_size = options.stack_size},
-                         std::forward<F>(f));
+  auto main_task =
+      spawn({.name = options.name, .stack_size = options.stack_size}, std::forward<F>(f));
   try {
     main_task.join();
   } catch (...) {
@@ -49,4 +49,4 @@ auto run(F&& f, const run_options& options = {}) -> std::invoke_result_t<std::de
   return std::move(main_task).get();
 }
 
-}  // namespace weft
+} // namespace weft

@@ -21,7 +21,9 @@ void yield();
 /// Never early; late by scheduling and up to 16 us.
 ///
 ///     weft::sleep(100ms);
-inline void sleep(deadline until) { detail::sleep_until(until.absolute()); }
+inline void sleep(deadline until) {
+  detail::sleep_until(until.absolute());
+}
 
 /// std::this_thread's names for fibers.
 namespace this_fiber {
@@ -34,6 +36,6 @@ template <class Clock, class Duration>
 void sleep_until(std::chrono::time_point<Clock, Duration> point) {
   weft::sleep(point);
 }
-}  // namespace this_fiber
+} // namespace this_fiber
 
-}  // namespace weft
+} // namespace weft

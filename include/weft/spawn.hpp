@@ -55,8 +55,10 @@ struct bound_call<F> {
 
 template <class F>
 void refuse_null(const F& f) {
-  if constexpr (std::is_pointer_v<F> || std::is_member_pointer_v<F> ||
-                requires { typename F::result_type; { f == nullptr } -> std::same_as<bool>; })
+  if constexpr (std::is_pointer_v<F> || std::is_member_pointer_v<F> || requires {
+                  typename F::result_type;
+                  { f == nullptr } -> std::same_as<bool>;
+                })
     if (f == nullptr)
       throw std::invalid_argument("weft::spawn: the callable is null; give it something to call");
 }
@@ -100,7 +102,7 @@ task<T> make_task(const spawn_options* options, Bound&& bound, Start&& start) {
   return task<T>(state_ref(&s));
 }
 
-}  // namespace detail
+} // namespace detail
 
 /// Queues a new fiber on this thread's hub (made if there is none) that calls `f(args...)`, and
 /// returns its handle. Never runs it inline: it starts when the caller next blocks or yields.
@@ -114,7 +116,7 @@ task<T> make_task(const spawn_options* options, Bound&& bound, Start&& start) {
 /// to the error handler. Never blocks, no switch point. Throws std::bad_alloc, what copying
 /// throws, and std::invalid_argument for a null function.
 template <class F, class... Args>
-  requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
+requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
 auto spawn(F&& f, Args&&... args) -> task<detail::spawn_result_t<F, Args...>> {
   using result = detail::spawn_result_t<F, Args...>;
   using bound = detail::bound_call_t<F, Args...>;
@@ -133,7 +135,7 @@ auto spawn(F&& f, Args&&... args) -> task<detail::spawn_result_t<F, Args...>> {
 
 /// The same with options.
 template <class F, class... Args>
-  requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
+requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
 auto spawn(const spawn_options& options, F&& f, Args&&... args)
     -> task<detail::spawn_result_t<F, Args...>> {
   return detail::make_task<detail::spawn_result_t<F, Args...>>(
@@ -144,12 +146,11 @@ auto spawn(const spawn_options& options, F&& f, Args&&... args)
 /// The same, started at a time: after a span, or at a time point. Cancelled before, its body never
 /// runs. Model: gevent.spawn_later.
 template <class F, class... Args>
-  requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
-auto spawn_later(deadline when, F&& f, Args&&... args)
-    -> task<detail::spawn_result_t<F, Args...>> {
+requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
+auto spawn_later(deadline when, F&& f, Args&&... args) -> task<detail::spawn_result_t<F, Args...>> {
   return detail::make_task<detail::spawn_result_t<F, Args...>>(
       nullptr, detail::bind_call(std::forward<F>(f), std::forward<Args>(args)...),
       [when](detail::state& s) { detail::start_fiber_at(s, when.absolute()); });
 }
 
-}  // namespace weft
+} // namespace weft

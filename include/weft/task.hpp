@@ -10,7 +10,7 @@ namespace [[gnu::visibility("default")]] weft {
 namespace detail {
 bool kill_task(state& s, std::exception_ptr error, std::int64_t until);
 std::string task_name(const state& s);
-}  // namespace detail
+} // namespace detail
 
 /// What a handle of a fiber has beyond a future. Model: gevent.Greenlet.
 ///
@@ -76,9 +76,7 @@ class any_task : public task_interface<future_base> {
 
  private:
   explicit any_task(const future_base& f) noexcept { static_cast<future_base&>(*this) = f; }
-  explicit any_task(future_base&& f) noexcept {
-    static_cast<future_base&>(*this) = std::move(f);
-  }
+  explicit any_task(future_base&& f) noexcept { static_cast<future_base&>(*this) = std::move(f); }
 };
 
 /// Throws `error` inside the task's fiber at its current or next switch point, by the rules of
@@ -90,9 +88,9 @@ bool throw_into(const task_interface<Base>& t, std::exception_ptr error) {
   return detail::cancel_state(*t.internal_state(), std::move(error));
 }
 template <class Base, class E>
-  requires(!std::is_convertible_v<E, std::exception_ptr>)
-bool throw_into(const task_interface<Base>& t, E error) {
+requires(!std::is_convertible_v<E, std::exception_ptr>) bool throw_into(
+    const task_interface<Base>& t, E error) {
   return throw_into(t, std::make_exception_ptr(std::move(error)));
 }
 
-}  // namespace weft
+} // namespace weft

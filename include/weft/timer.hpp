@@ -28,7 +28,7 @@ std::unique_ptr<callback_base> make_callback(F&& f) {
   };
   return std::make_unique<callback>(std::forward<F>(f));
 }
-}  // namespace detail
+} // namespace detail
 
 /// A call that is to come. Copyable, shared; dropping it changes nothing. Model:
 /// asyncio.TimerHandle.
@@ -42,9 +42,7 @@ class timer_handle {
   /// another than its hub's, a call that has just begun is still made.
   bool cancel() const noexcept { return call_ && detail::cancel_timed_call(*call_); }
   /// Whether a call is still to come.
-  [[nodiscard]] bool active() const noexcept {
-    return call_ && detail::timed_call_active(*call_);
-  }
+  [[nodiscard]] bool active() const noexcept { return call_ && detail::timed_call_active(*call_); }
 
  private:
   std::shared_ptr<detail::timed_call> call_;
@@ -75,4 +73,4 @@ timer_handle every(std::chrono::duration<Rep, Period> period, F&& f) {
                                              detail::make_callback(std::forward<F>(f))));
 }
 
-}  // namespace weft
+} // namespace weft

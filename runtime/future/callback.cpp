@@ -32,7 +32,7 @@ void deliver(inbox_item& item) noexcept {
     call_and_delete(c);
 }
 
-}  // namespace
+} // namespace
 
 void add_callback(state& s, std::unique_ptr<callback_base> callback) {
   auto c = std::make_unique<done_callback>();
@@ -50,4 +50,4 @@ void add_callback(state& s, std::unique_ptr<callback_base> callback) {
   if (!attach(s, *raw)) deliver(*raw);
 }
 
-}  // namespace weft::detail
+} // namespace weft::detail

@@ -18,10 +18,8 @@ namespace {
 class group_wait {
  public:
   group_wait(const std::vector<state*>& states, const join_options& options, hub* h)
-      : states_(states),
-        raise_(options.raise_error),
-        count_(std::min(options.count, states.size())),
-        hub_(h) {
+      : states_(states), raise_(options.raise_error),
+        count_(std::min(options.count, states.size())), hub_(h) {
     done_.reserve(count_);
   }
 
@@ -41,7 +39,7 @@ class group_wait {
   struct node : completion {
     group_wait* group = nullptr;
     std::size_t place = 0;
-    bool pending = false;  // attached and not delivered
+    bool pending = false; // attached and not delivered
   };
 
   /// Holds what deliveries write to. In a hub there is only one thread.
@@ -62,7 +60,7 @@ class group_wait {
 
   void note_done(std::size_t place) noexcept {
     if (leaving_ || complete()) return;
-    done_.push_back(place);  // reserved
+    done_.push_back(place); // reserved
     state& s = *states_[place];
     if (!failed_ && s.outcome.load(std::memory_order_acquire) == outcome_kind::error) failed_ = &s;
   }
@@ -79,7 +77,8 @@ class group_wait {
       std::stable_sort(before.begin(), before.end(), [&](std::size_t a, std::size_t b) {
         return states_[a]->finished_as < states_[b]->finished_as;
       });
-    for (const std::size_t place : before) note_done(place);
+    for (const std::size_t place : before)
+      note_done(place);
   }
 
   void refuse_own_fiber() const {
@@ -91,7 +90,8 @@ class group_wait {
 
   void wait_for_the_rest(core::nanoseconds until) {
     nodes_ = std::make_unique<node[]>(waiting_.size());
-    for (std::size_t i = 0; i < waiting_.size(); ++i) attach_one(nodes_[i], waiting_[i]);
+    for (std::size_t i = 0; i < waiting_.size(); ++i)
+      attach_one(nodes_[i], waiting_[i]);
     wake result = wake::woken;
     if (until != 0) {
       if (hub_) {
@@ -127,7 +127,7 @@ class group_wait {
     if (group.hub_)
       group.hub_->unpark(*group.fiber_);
     else
-      group.changed_.notify_all();  // under the mutex: the group cannot go away meanwhile
+      group.changed_.notify_all(); // under the mutex: the group cannot go away meanwhile
   }
 
   /// What is done from here on does not count; no delivery is to come when this returns.
@@ -140,7 +140,8 @@ class group_wait {
       node& n = nodes_[i];
       if (detach(n)) continue;
       if (hub_) {
-        while (n.pending) hub_->park(core::never, "joinall", nullptr, false);
+        while (n.pending)
+          hub_->park(core::never, "joinall", nullptr, false);
       } else {
         guard held(*this);
         wait_on_thread(held.lock(), core::never, [&] { return !n.pending; });
@@ -162,8 +163,8 @@ class group_wait {
   static inline std::mutex threads_mutex;
 
   const std::vector<state*>& states_;
-  std::vector<std::size_t> waiting_;  // places of those not done at first
-  std::unique_ptr<node[]> nodes_;     // theirs
+  std::vector<std::size_t> waiting_; // places of those not done at first
+  std::unique_ptr<node[]> nodes_;    // theirs
   std::vector<std::size_t> done_;
   state* failed_ = nullptr;
   bool raise_;
@@ -174,7 +175,7 @@ class group_wait {
   std::condition_variable changed_;
 };
 
-}  // namespace
+} // namespace
 
 std::vector<std::size_t> wait_for_many(const std::vector<state*>& states,
                                        const join_options& options) {
@@ -204,4 +205,4 @@ void kill_many(const std::vector<state*>& states, const kill_options& options) {
   if (own) this_hub->switch_point();
 }
 
-}  // namespace weft::detail
+} // namespace weft::detail

@@ -17,7 +17,7 @@ namespace {
 task_cancelled make_task_cancelled(const state& s) {
   return task_cancelled("weft: " + describe(s) + " was cancelled");
 }
-}  // namespace
+} // namespace
 
 void throw_outcome(state& s) {
   if (s.outcome.load(std::memory_order_acquire) == outcome_kind::cancelled)
@@ -28,16 +28,16 @@ void throw_outcome(state& s) {
 
 std::exception_ptr outcome_exception(state& s) {
   switch (s.outcome.load(std::memory_order_acquire)) {
-    case outcome_kind::pending:
-      throw future_error("weft: exception of " + describe(s) +
-                         ", which has no outcome yet; wait for it first");
-    case outcome_kind::value:
-      return nullptr;
-    case outcome_kind::error:
-      s.set(outcome_seen);
-      return s.error();
-    case outcome_kind::cancelled:
-      break;
+  case outcome_kind::pending:
+    throw future_error("weft: exception of " + describe(s) +
+                       ", which has no outcome yet; wait for it first");
+  case outcome_kind::value:
+    return nullptr;
+  case outcome_kind::error:
+    s.set(outcome_seen);
+    return s.error();
+  case outcome_kind::cancelled:
+    break;
   }
   return std::make_exception_ptr(make_task_cancelled(s));
 }
@@ -59,7 +59,7 @@ bool try_claim(state& s) noexcept {
   s.set(claimed);
   return true;
 }
-}  // namespace
+} // namespace
 
 void claim(state& s) {
   if (!try_claim(s))
@@ -71,7 +71,9 @@ void unclaim(state& s) noexcept {
   s.clear(claimed);
 }
 
-void settle_claimed(state& s, outcome_kind kind) noexcept { settle(s, kind); }
+void settle_claimed(state& s, outcome_kind kind) noexcept {
+  settle(s, kind);
+}
 
 void set_error(state& s, std::exception_ptr error) {
   if (!error) throw future_error("weft: set_exception with null; there is no exception to set");
@@ -82,9 +84,9 @@ void set_error(state& s, std::exception_ptr error) {
 
 void abandon_promise(state& s) noexcept {
   if (!try_claim(s)) return;
-  s.set(outcome_seen);  // whoever waits learns of it; nobody else needs to
-  ::new (static_cast<void*>(s.storage)) std::exception_ptr(std::make_exception_ptr(
-      broken_promise("weft: the promise went away without being set")));
+  s.set(outcome_seen); // whoever waits learns of it; nobody else needs to
+  ::new (static_cast<void*>(s.storage)) std::exception_ptr(
+      std::make_exception_ptr(broken_promise("weft: the promise went away without being set")));
   settle(s, outcome_kind::error);
 }
 
@@ -113,7 +115,7 @@ bool interrupt_elsewhere(state& s, std::exception_ptr error) noexcept {
   return false;
 }
 
-}  // namespace
+} // namespace
 
 bool cancel_state(state& s, std::exception_ptr error) noexcept {
   if (!s.type->run) {
@@ -135,6 +137,8 @@ bool kill_task(state& s, std::exception_ptr error, std::int64_t until) {
   return wait_done(s, until, "kill");
 }
 
-std::string task_name(const state& s) { return name_of(s); }
+std::string task_name(const state& s) {
+  return name_of(s);
+}
 
-}  // namespace weft::detail
+} // namespace weft::detail

@@ -40,8 +40,9 @@ bool wait_in_fiber(hub& h, state& s, core::nanoseconds until, const char* reason
   if (!attach(s, w)) return true;
   const wake result = h.park(until, reason, &s);
   if (result == wake::woken) return true;
-  if (!detach(w)) {  // set at the same time: it counts, and the object stays until told so
-    while (!w.fired) h.park(core::never, reason, &s, false);
+  if (!detach(w)) { // set at the same time: it counts, and the object stays until told so
+    while (!w.fired)
+      h.park(core::never, reason, &s, false);
     return true;
   }
   if (result == wake::interrupted) h.throw_interrupt();
@@ -59,9 +60,9 @@ struct thread_waiter : completion {
       deadline.tv_nsec = until % 1'000'000'000;
     }
     while (fired.load(std::memory_order_acquire) == 0) {
-      const long r = ::syscall(SYS_futex, &fired, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0,
-                               until == core::never ? nullptr : &deadline, nullptr,
-                               FUTEX_BITSET_MATCH_ANY);
+      const long r =
+          ::syscall(SYS_futex, &fired, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0,
+                    until == core::never ? nullptr : &deadline, nullptr, FUTEX_BITSET_MATCH_ANY);
       if (r < 0 && errno == ETIMEDOUT) return;
     }
   }
@@ -80,11 +81,11 @@ bool wait_on_thread(state& s, core::nanoseconds until) {
   w.wait(until);
   if (w.fired.load(std::memory_order_acquire)) return true;
   if (detach(w)) return false;
-  w.wait(core::never);  // on its way
+  w.wait(core::never); // on its way
   return true;
 }
 
-}  // namespace
+} // namespace
 
 bool wait_done(state& s, std::int64_t until, const char* reason) {
   if (s.done()) return true;
@@ -92,4 +93,4 @@ bool wait_done(state& s, std::int64_t until, const char* reason) {
   return wait_on_thread(s, until);
 }
 
-}  // namespace weft::detail
+} // namespace weft::detail

@@ -27,4 +27,4 @@ std::vector<any_task> all_tasks() {
   return tasks;
 }
 
-}  // namespace weft
+} // namespace weft

@@ -18,7 +18,7 @@ bool register_membarrier() noexcept {
   return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
-}  // namespace
+} // namespace
 
 bool asymmetric_fences = register_membarrier();
 
@@ -46,7 +46,7 @@ void biased_lock::lock_as_other() noexcept {
   wanted_.store(true, std::memory_order_seq_cst);
   heavy_fence();
   for (int spins = 0; inside_.load(std::memory_order_seq_cst); ++spins)
-    if (spins > 100) std::this_thread::yield();  // the owner was preempted in its few instructions
+    if (spins > 100) std::this_thread::yield(); // the owner was preempted in its few instructions
 }
 
 void biased_lock::unlock_as_other() noexcept {
@@ -61,4 +61,4 @@ void biased_lock::reset_after_fork() noexcept {
   ::new (static_cast<void*>(&mutex_)) std::mutex;
 }
 
-}  // namespace weft::detail
+} // namespace weft::detail

@@ -24,7 +24,7 @@ void heavy_fence() noexcept;
 class biased_lock {
  public:
   void lock_as_owner() noexcept {
-    if constexpr (under_tsan) {  // TSan knows nothing of fences, and gcc says so
+    if constexpr (under_tsan) { // TSan knows nothing of fences, and gcc says so
       inside_.store(true, std::memory_order_seq_cst);
       if (!wanted_.load(std::memory_order_seq_cst)) return;
     } else {
@@ -80,4 +80,4 @@ class biased_lock {
   std::mutex mutex_;
 };
 
-}  // namespace weft::detail
+} // namespace weft::detail

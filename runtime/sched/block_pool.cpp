@@ -8,7 +8,9 @@ namespace weft::detail {
 // How many empty slabs are kept for the next burst.
 constexpr std::size_t empty_slabs_kept = 4;
 
-block_pool::~block_pool() { memory_.discard(); }
+block_pool::~block_pool() {
+  memory_.discard();
+}
 
 state* block_pool::allocate_slowly() {
   while (true) {
@@ -63,4 +65,4 @@ void block_pool::released_elsewhere(slab& s) noexcept {
   }
 }
 
-}  // namespace weft::detail
+} // namespace weft::detail

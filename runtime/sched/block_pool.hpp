@@ -21,9 +21,9 @@ class block_pool {
   struct slab : core::list_hook<> {
     state* free = nullptr;
     std::uint32_t used = 0;
-    std::uint32_t made = 0;  // blocks from here on were never handed out
+    std::uint32_t made = 0; // blocks from here on were never handed out
     slab* next_partial = nullptr;
-    bool partial = false;    // in the list of those with free blocks
+    bool partial = false; // in the list of those with free blocks
   };
   static constexpr std::size_t header_bytes = 64;
   static_assert(sizeof(slab) <= header_bytes);
@@ -97,9 +97,9 @@ class block_pool {
   slab* current_ = nullptr;
   slab* partial_ = nullptr;
   std::size_t used_ = 0;
-  std::size_t empty_slabs_ = 0;  // among the partial ones
+  std::size_t empty_slabs_ = 0; // among the partial ones
   core::list<slab> slabs_;
   core::region_slab memory_{slab_bytes, never_while_busy, core::pages::huge};
 };
 
-}  // namespace weft::detail
+} // namespace weft::detail

@@ -11,10 +11,10 @@ template <class F>
 void run_callback(const char* what, F&& f) noexcept {
   try {
     f();
-  } catch (const cancelled&) {  // never reported
+  } catch (const cancelled&) { // never reported
   } catch (...) {
     report_error(what, std::current_exception());
   }
 }
 
-}  // namespace weft::detail
+} // namespace weft::detail

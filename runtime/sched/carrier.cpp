@@ -22,13 +22,15 @@ struct depot {
   std::vector<std::unique_ptr<core::stack_pool>> pools[stack_classes];
 };
 depot& stack_pools() {
-  static depot& instance = *new depot;  // threads may end after static destruction
+  static depot& instance = *new depot; // threads may end after static destruction
   return instance;
 }
 
-constexpr std::size_t region_in_class(std::uint32_t c) noexcept { return page << c; }
+constexpr std::size_t region_in_class(std::uint32_t c) noexcept {
+  return page << c;
+}
 
-}  // namespace
+} // namespace
 
 std::size_t usable_in_class(std::uint32_t stack_class) noexcept {
   return region_in_class(stack_class) - page;
@@ -44,7 +46,7 @@ std::uint32_t stack_class_for(std::size_t usable) {
 std::uint32_t default_stack_class() noexcept {
   static const std::uint32_t chosen = [] {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    constexpr std::size_t usual = std::size_t{252} << 10;  // redzones take their room
+    constexpr std::size_t usual = std::size_t{252} << 10; // redzones take their room
 #else
     constexpr std::size_t usual = std::size_t{60} << 10;
 #endif
@@ -80,12 +82,14 @@ void give_back_stack_pool(std::uint32_t stack_class,
   const std::lock_guard held(d.mutex);
   try {
     d.pools[stack_class].push_back(std::move(pool));
-  } catch (...) {  // no memory to remember it by: its address space is lost
+  } catch (...) { // no memory to remember it by: its address space is lost
     static_cast<void>(pool.release());
   }
 }
 
-void reset_stack_pools_after_fork() noexcept { ::new (&stack_pools().mutex) std::mutex; }
+void reset_stack_pools_after_fork() noexcept {
+  ::new (&stack_pools().mutex) std::mutex;
+}
 
 carrier_pool::carrier_pool(hub& home, std::uint32_t stack_class)
     : home_(home), stack_class_(stack_class), stacks_(take_stack_pool(stack_class)) {}
@@ -130,4 +134,4 @@ void carrier_pool::trim() noexcept {
   }
 }
 
-}  // namespace weft::detail
+} // namespace weft::detail

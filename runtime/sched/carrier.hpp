@@ -14,8 +14,8 @@ namespace weft::detail {
 /// on the carrier that just became free without any switch. Lives at the top of its stack.
 struct carrier {
   core::stack memory;
-  void* context = nullptr;     // while idle
-  state* assigned = nullptr;   // the fiber to run when jumped to
+  void* context = nullptr;   // while idle
+  state* assigned = nullptr; // the fiber to run when jumped to
   hub* home = nullptr;
   carrier* next_idle = nullptr;
   std::uint32_t stack_class = 0;
@@ -66,7 +66,8 @@ class carrier_pool {
 
 /// Pools of stacks outlive the hubs that use them, since their address space is never unmapped.
 std::unique_ptr<core::stack_pool> take_stack_pool(std::uint32_t stack_class);
-void give_back_stack_pool(std::uint32_t stack_class, std::unique_ptr<core::stack_pool> pool) noexcept;
+void give_back_stack_pool(std::uint32_t stack_class,
+                          std::unique_ptr<core::stack_pool> pool) noexcept;
 /// In a forked child.
 void reset_stack_pools_after_fork() noexcept;
 
@@ -81,4 +82,4 @@ std::size_t usable_in_class(std::uint32_t stack_class) noexcept;
 /// Of a fiber that asks for nothing; WEFT_FIBER_STACK_SIZE (bytes) changes it.
 std::uint32_t default_stack_class() noexcept;
 
-}  // namespace weft::detail
+} // namespace weft::detail

@@ -22,7 +22,7 @@ using detail::state;
 
 namespace detail {
 
-std::atomic<unsigned> helper_threads{under_tsan ? 1u : 0u};  // TSan has one of its own
+std::atomic<unsigned> helper_threads{under_tsan ? 1u : 0u}; // TSan has one of its own
 
 namespace {
 
@@ -34,18 +34,18 @@ const weft_patch_table* patch_table() noexcept {
   return table && table->is_active() ? table : nullptr;
 }
 
-}  // namespace
+} // namespace
 
 bool other_threads_exist() noexcept {
   const unsigned helpers = helper_threads.load(std::memory_order_relaxed);
   // Under the patch threads are green, and the kernel does not know them.
   if (const weft_patch_table* table = patch_table()) return table->thread_count() > 1 + helpers;
-  struct stat tasks;  // a directory's links: itself, its name, and one for each subdirectory
+  struct stat tasks; // a directory's links: itself, its name, and one for each subdirectory
   if (::stat("/proc/self/task", &tasks) != 0) return true;
   return tasks.st_nlink > 2 + 1 + helpers;
 }
 
-}  // namespace detail
+} // namespace detail
 
 std::string hub::describe_deadlock() {
   std::string text = "weft: this operation would block for ever: every fiber waits, and there is "
@@ -72,9 +72,9 @@ void hub::report_deadlock() noexcept {
     if (own.where == phase::parked && own.parked_at->interruptible &&
         interrupt(own, std::make_exception_ptr(deadlock_error(text))))
       return;
-  } catch (...) {  // no memory for more
+  } catch (...) { // no memory for more
   }
   core::sys::fatal((text + "\n").c_str());
 }
 
-}  // namespace weft
+} // namespace weft

@@ -11,4 +11,4 @@ extern std::atomic<unsigned> helper_threads;
 /// Whether the process has threads that might wake a fiber. One system call.
 bool other_threads_exist() noexcept;
 
-}  // namespace weft::detail
+} // namespace weft::detail

@@ -57,12 +57,19 @@ class call_sites {
   }
   std::uint64_t value(std::uint8_t encoding) noexcept {
     switch (encoding & 0x0f) {
-      case 0x00: return fixed<std::uintptr_t>();
-      case 0x01: return uleb128();
-      case 0x02: return fixed<std::uint16_t>();
-      case 0x03: return fixed<std::uint32_t>();
-      case 0x04: return fixed<std::uint64_t>();
-      default: unknown_ = true; return 0;
+    case 0x00:
+      return fixed<std::uintptr_t>();
+    case 0x01:
+      return uleb128();
+    case 0x02:
+      return fixed<std::uint16_t>();
+    case 0x03:
+      return fixed<std::uint32_t>();
+    case 0x04:
+      return fixed<std::uint64_t>();
+    default:
+      unknown_ = true;
+      return 0;
     }
   }
 
@@ -84,8 +91,7 @@ _Unwind_Reason_Code visit(_Unwind_Context* context, void* argument) {
     w.reached_entry = true;
     return _URC_NORMAL_STOP;
   }
-  const auto* area =
-      static_cast<const std::uint8_t*>(_Unwind_GetLanguageSpecificData(context));
+  const auto* area = static_cast<const std::uint8_t*>(_Unwind_GetLanguageSpecificData(context));
   if (!area) return _URC_NO_REASON;
   int before = 0;
   const auto instruction = _Unwind_GetIPInfo(context, &before) - (before ? 0 : 1);
@@ -94,7 +100,7 @@ _Unwind_Reason_Code visit(_Unwind_Context* context, void* argument) {
   return _URC_NORMAL_STOP;
 }
 
-}  // namespace
+} // namespace
 
 bool may_throw_here() {
   if (std::uncaught_exceptions() > 0) return false;
@@ -105,4 +111,4 @@ bool may_throw_here() {
   return w.passes && (w.reached_entry || own_stack);
 }
 
-}  // namespace weft::detail
+} // namespace weft::detail

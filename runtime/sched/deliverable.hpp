@@ -10,4 +10,4 @@ namespace weft::detail {
 /// (Not noexcept itself: it would find its own frame.)
 bool may_throw_here();
 
-}  // namespace weft::detail
+} // namespace weft::detail

@@ -36,7 +36,7 @@ std::string demangled(const char* symbol) {
   return status == 0 ? text.get() : symbol;
 }
 
-}  // namespace
+} // namespace
 
 void report_error(const char* where, std::exception_ptr error) noexcept {
   current_handler.load(std::memory_order_acquire)(where, std::move(error));
@@ -67,11 +67,11 @@ std::string describe(const state& s) noexcept {
   }
 }
 
-}  // namespace detail
+} // namespace detail
 
 error_handler set_error_handler(error_handler handler) noexcept {
   return detail::current_handler.exchange(handler ? handler : &detail::write_to_stderr,
                                           std::memory_order_acq_rel);
 }
 
-}  // namespace weft
+} // namespace weft

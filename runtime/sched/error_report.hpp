@@ -16,4 +16,4 @@ std::string describe(const std::exception_ptr& error);
 std::string describe(const state& s) noexcept;
 std::string name_of(const state& s);
 
-}  // namespace weft::detail
+} // namespace weft::detail

@@ -19,4 +19,4 @@ inline exception_state* thread_exception_state() noexcept {
   return reinterpret_cast<exception_state*>(abi::__cxa_get_globals());
 }
 
-}  // namespace weft::detail
+} // namespace weft::detail

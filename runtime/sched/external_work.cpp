@@ -17,4 +17,4 @@ external_work::~external_work() {
   hub_->drop();
 }
 
-}  // namespace weft
+} // namespace weft

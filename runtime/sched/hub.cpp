@@ -22,20 +22,15 @@ thread_local constinit hub* detail::this_hub = nullptr;
 
 namespace {
 // The thread's own fiber has no callable and no result.
-constexpr detail::state_type thread_fiber_type{
-    [](state&) {}, nullptr, nullptr};
-}  // namespace
+constexpr detail::state_type thread_fiber_type{[](state&) {}, nullptr, nullptr};
+} // namespace
 
 hub::hub()
-    : exceptions_(detail::thread_exception_state()),
-      errno_(&errno),
-      now_(core::monotonic_now()),
-      number_(detail::next_hub_number()),
-      default_class_(detail::default_stack_class()),
+    : exceptions_(detail::thread_exception_state()), errno_(&errno), now_(core::monotonic_now()),
+      number_(detail::next_hub_number()), default_class_(detail::default_stack_class()),
       wheel_(now_) {
-  reactor_.emplace([](core::io_waiter& w) noexcept {
-    detail::this_hub->unpark(*static_cast<state*>(w.owner));
-  });
+  reactor_.emplace(
+      [](core::io_waiter& w) noexcept { detail::this_hub->unpark(*static_cast<state*>(w.owner)); });
   // Ids of the first hub's fibers are 1, 2, 3, ...; of the others they are large.
   next_id_ = std::uint64_t{number_} << 40;
   carriers(default_class_);
@@ -78,7 +73,7 @@ void hub::end() noexcept {
   while (true) {
     cancel_all_and_join(false);
     if (ready_.empty() && inbox_.empty()) break;
-    yield();  // callbacks that are due; those may spawn
+    yield(); // callbacks that are due; those may spawn
   }
   drop_timed_calls();
   close_inbox();
@@ -86,7 +81,8 @@ void hub::end() noexcept {
   detail::unregister_hub(*this);
   detail::ignore_stack_overflow();
 
-  for (auto& pool : carriers_) pool.reset();
+  for (auto& pool : carriers_)
+    pool.reset();
   loop_as_.unmake(loop_stack_.top, loop_stack_.size);
   loop_stacks_->release(loop_stack_);
   detail::give_back_stack_pool(detail::loop_stack_class, std::move(loop_stacks_));
@@ -104,7 +100,7 @@ void hub::end() noexcept {
     ended_ = true;
     blocks_left_ = blocks_.used();
   }
-  detail::release(own);  // the last block to go takes the hub along
+  detail::release(own); // the last block to go takes the hub along
 }
 
 /// Nothing is accepted any more; what came is delivered, and nobody is still inside `post`.
@@ -115,7 +111,8 @@ void hub::close_inbox() noexcept {
     item = next;
   }
   if (!ready_.empty()) yield();
-  while (posting_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+  while (posting_.load(std::memory_order_acquire) != 0)
+    std::this_thread::yield();
 }
 
 void hub::free_block(state& block) noexcept {
@@ -163,4 +160,4 @@ void hub::destroy_if_unused(std::unique_lock<std::mutex>& held) noexcept {
   delete this;
 }
 
-}  // namespace weft
+} // namespace weft

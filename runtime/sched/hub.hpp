@@ -30,9 +30,9 @@ namespace weft::detail {
 
 /// How a park ended.
 enum class wake : std::uint8_t {
-  woken,        // by whoever was waited for
+  woken, // by whoever was waited for
   timed_out,
-  interrupted,  // an exception is to be thrown here: see hub::throw_interrupt
+  interrupted, // an exception is to be thrown here: see hub::throw_interrupt
 };
 
 /// Something a hub does at a time. `fire` runs on the hub's loop, out of the wheel.
@@ -43,9 +43,9 @@ struct hub_timer : core::timer {
 /// A parked fiber's record, on its own stack.
 struct park_record : hub_timer {
   state* fiber = nullptr;
-  const char* reason = "";        // a literal: "join", "sleep", "recv", ...
-  const state* waited_for = nullptr;  // a fiber, for reports
-  core::nanoseconds since = 0;    // the hub's clock, as of its last poll
+  const char* reason = "";           // a literal: "join", "sleep", "recv", ...
+  const state* waited_for = nullptr; // a fiber, for reports
+  core::nanoseconds since = 0;       // the hub's clock, as of its last poll
   wake result = wake::woken;
   bool interruptible = true;
 };
@@ -61,16 +61,16 @@ struct callback_item : ready_item {
 /// What few fibers have.
 struct fiber_extras {
   std::string name;
-  std::exception_ptr interrupt;      // for throw_requested
-  hub_timer* start_timer = nullptr;  // of one that starts later
-  void* timeout_scopes = nullptr;    // innermost open scope
+  std::exception_ptr interrupt;     // for throw_requested
+  hub_timer* start_timer = nullptr; // of one that starts later
+  void* timeout_scopes = nullptr;   // innermost open scope
 };
 
 /// The calling thread's hub, or null. Read anew after every switch by calling it: the hub's
 /// thread may be a green one, which moves between kernel threads with its TLS.
 extern thread_local constinit hub* this_hub [[gnu::tls_model("initial-exec")]];
 
-}  // namespace weft::detail
+} // namespace weft::detail
 
 namespace weft {
 
@@ -97,7 +97,9 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   // Fibers -----------------------------------------------------------------
 
   /// The fiber that runs; null inside a callback.
-  [[nodiscard]] detail::state* running() const noexcept { return running_; }
+  [[nodiscard]] detail::state* running() const noexcept {
+    return running_;
+  }
   /// The same; throws std::logic_error inside a callback, which may not block.
   detail::state& running_or_throw() const {
     if (!running_) [[unlikely]]
@@ -105,7 +107,7 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
     return *running_;
   }
   /// Queues a fiber or callback that is in no queue.
-  void make_ready(detail::ready_item& item) noexcept {
+  void make_ready(detail::ready_item & item) noexcept {
     (running_ ? fresh_ : ready_).push_back(item);
   }
 
@@ -113,7 +115,7 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
 
   /// Calls `f` as if from the loop: it may not park.
   template <class F>
-  void as_callback(F&& f) noexcept {
+  void as_callback(F && f) noexcept {
     detail::state* const fiber = std::exchange(running_, nullptr);
     f();
     running_ = fiber;
@@ -128,11 +130,11 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   ///
   /// Whoever gets `timed_out` or `interrupted` must take itself out of what it waited on and
   /// see whether it was woken at the same time: then the wake-up counts.
-  detail::wake park(core::nanoseconds deadline, const char* reason, const detail::state* waited_for = nullptr,
-                    bool interruptible = true);
+  detail::wake park(core::nanoseconds deadline, const char* reason,
+                    const detail::state* waited_for = nullptr, bool interruptible = true);
 
   /// Makes a parked fiber of this hub ready; no effect on one that is not parked any more.
-  void unpark(detail::state& fiber, detail::wake result = detail::wake::woken) noexcept {
+  void unpark(detail::state & fiber, detail::wake result = detail::wake::woken) noexcept {
     if (fiber.where != detail::phase::parked) {
       // Ready already for another reason, and not there yet to see it: a wake-up is not lost.
       if (fiber.parked_at && result == detail::wake::woken) fiber.parked_at->result = result;
@@ -154,24 +156,34 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   [[noreturn]] void throw_interrupt();
   /// Asks the fiber, which is of this hub, to throw `error` (null: `cancelled`) at its current
   /// or next switch point. False if it is done.
-  bool interrupt(detail::state& fiber, std::exception_ptr error) noexcept;
+  bool interrupt(detail::state & fiber, std::exception_ptr error) noexcept;
 
   // Timers, descriptors, other threads ---------------------------------------
 
   /// `timer.deadline` is set.
-  void insert(detail::hub_timer& timer) noexcept { wheel_.insert(timer); }
-  bool cancel(detail::hub_timer& timer) noexcept { return wheel_.cancel(timer); }
+  void insert(detail::hub_timer & timer) noexcept {
+    wheel_.insert(timer);
+  }
+  bool cancel(detail::hub_timer & timer) noexcept {
+    return wheel_.cancel(timer);
+  }
   /// The clock as of the last poll.
-  [[nodiscard]] core::nanoseconds now() const noexcept { return now_; }
+  [[nodiscard]] core::nanoseconds now() const noexcept {
+    return now_;
+  }
 
-  [[nodiscard]] core::reactor& reactor() noexcept { return *reactor_; }
+  [[nodiscard]] core::reactor& reactor() noexcept {
+    return *reactor_;
+  }
 
   /// Has `item` delivered on the hub's thread. Any thread. False if the hub has ended; then the
   /// item still belongs to the caller.
-  bool post(detail::inbox_item& item) noexcept;  // the caller knows that the object is alive
+  bool post(detail::inbox_item & item) noexcept; // the caller knows that the object is alive
 
   /// Timed calls of this hub, so that its end can drop them.
-  core::list<detail::timed_call>& timed_calls() noexcept { return timed_calls_; }
+  core::list<detail::timed_call>& timed_calls() noexcept {
+    return timed_calls_;
+  }
 
   /// Keeps this object (not its thread) alive. Any thread.
   void keep() noexcept;
@@ -192,7 +204,9 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
     return s;
   }
   /// One that was never queued is to be destroyed.
-  void forget_fiber() noexcept { --fibers_; }
+  void forget_fiber() noexcept {
+    --fibers_;
+  }
   /// A promise's block: one count is the handle's.
   detail::state& allocate_block(const detail::state_type& type) {
     detail::state& s = *blocks_.allocate();
@@ -203,26 +217,38 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
     s.spawner = running_ ? running_->id : 0;
     return s;
   }
-  [[nodiscard]] std::uint32_t default_class() const noexcept { return default_class_; }
+  [[nodiscard]] std::uint32_t default_class() const noexcept {
+    return default_class_;
+  }
   /// Queues one whose time to start has come.
-  void start_now(detail::state& fiber) noexcept;
+  void start_now(detail::state & fiber) noexcept;
   /// Gives back a block which has no handles. Any thread.
-  void free_block(detail::state& block) noexcept;
+  void free_block(detail::state & block) noexcept;
   /// The same on this hub's thread.
-  void free_block_at_home(detail::state& block) noexcept { blocks_.release(block); }
-  detail::biased_lock& state_lock() noexcept { return state_lock_; }
+  void free_block_at_home(detail::state & block) noexcept {
+    blocks_.release(block);
+  }
+  detail::biased_lock& state_lock() noexcept {
+    return state_lock_;
+  }
   /// Under the state lock.
-  std::uint64_t next_completion() noexcept { return ++finished_; }
+  std::uint64_t next_completion() noexcept {
+    return ++finished_;
+  }
 
   template <class F>
-  void for_each_fiber(F&& visit) {
+  void for_each_fiber(F && visit) {
     blocks_.for_each([&](detail::state& s) {
       using detail::phase;
       if (s.where != phase::promise && s.where != phase::finished) visit(s);
     });
   }
-  [[nodiscard]] detail::state& thread_fiber() const noexcept { return *thread_fiber_; }
-  [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
+  [[nodiscard]] detail::state& thread_fiber() const noexcept {
+    return *thread_fiber_;
+  }
+  [[nodiscard]] std::uint32_t number() const noexcept {
+    return number_;
+  }
   /// Usable bytes of the fiber's stack; 0 if that is not known.
   [[nodiscard]] std::size_t stack_size(const detail::state& fiber) const noexcept;
   /// The pool of a stack size; throws std::bad_alloc.
@@ -245,7 +271,6 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   static void reset_after_fork() noexcept;
 
  private:
-
   static hub& make_for_this_thread();
   ~hub() = default;
   [[noreturn]] static void refuse_in_callback();
@@ -258,24 +283,24 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
     return item;
   }
   detail::ready_item& pick() noexcept;
-  void* context_of(detail::ready_item*& item) noexcept;
-  void switch_from(detail::state& self) noexcept;
+  void* context_of(detail::ready_item * &item) noexcept;
+  void switch_from(detail::state & self) noexcept;
   void jump_from_handler(void* to, detail::state& self, detail::ready_item& next) noexcept;
   void jump(void* to, void** save, detail::execution& from, detail::execution& target) noexcept;
-  detail::execution& execution_of(detail::ready_item& item) noexcept;
-  void run_fiber(detail::state& self) noexcept;
-  void finish(detail::state& self, detail::outcome_kind outcome) noexcept;
-  void finish_slowly(detail::state& self, detail::outcome_kind outcome) noexcept;
-  void resume_from_loop(detail::ready_item& item, void* context) noexcept;
+  detail::execution& execution_of(detail::ready_item & item) noexcept;
+  void run_fiber(detail::state & self) noexcept;
+  void finish(detail::state & self, detail::outcome_kind outcome) noexcept;
+  void finish_slowly(detail::state & self, detail::outcome_kind outcome) noexcept;
+  void resume_from_loop(detail::ready_item & item, void* context) noexcept;
   void throw_pending_interrupt();
-  static std::exception_ptr take_interrupt(detail::state& fiber) noexcept;
+  static std::exception_ptr take_interrupt(detail::state & fiber) noexcept;
 
   // loop.cpp
   static void run_loop(core::transfer from);
   void start_loop();
   void loop();
   void poll_between_fibers() noexcept;
-  void fail_to_start(detail::state& fiber) noexcept;
+  void fail_to_start(detail::state & fiber) noexcept;
   void wait_for_events() noexcept;
   void fire_timers() noexcept;
   void audit_descriptors() noexcept;
@@ -287,38 +312,38 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   std::string describe_deadlock();
   void close_inbox() noexcept;
   void drop_timed_calls() noexcept;
-  void destroy_if_unused(std::unique_lock<std::mutex>& held) noexcept;
+  void destroy_if_unused(std::unique_lock<std::mutex> & held) noexcept;
   void lose_other_fibers(bool mine) noexcept;
 
   detail::state* running_ = nullptr;
-  detail::ready_queue fresh_;  // made ready by the running fiber since it was switched to
+  detail::ready_queue fresh_; // made ready by the running fiber since it was switched to
   detail::ready_queue ready_;
-  detail::ready_item* batch_end_ = nullptr;  // last of the batch at the front, while in ready_
-  int switches_left_ = 0;      // until the loop polls
+  detail::ready_item* batch_end_ = nullptr; // last of the batch at the front, while in ready_
+  int switches_left_ = 0;                   // until the loop polls
   int switches_between_polls_ = 64;
-  int batches_left_ = 0;       // until one goes to the back, at the latest
-  int batches_left_at_end_ = 0;  // where it does
+  int batches_left_ = 0;        // until one goes to the back, at the latest
+  int batches_left_at_end_ = 0; // where it does
   detail::exception_state* exceptions_;
   int* errno_;
   core::nanoseconds now_;
   std::array<std::unique_ptr<detail::carrier_pool>, detail::stack_classes> carriers_;
 
-  detail::state* starting_ = nullptr;  // whose carrier is jumped to for the first time
-  detail::ready_item loop_;    // where the loop is suspended
+  detail::state* starting_ = nullptr; // whose carrier is jumped to for the first time
+  detail::ready_item loop_;           // where the loop is suspended
   std::unique_ptr<core::stack_pool> loop_stacks_;
   core::stack loop_stack_;
   detail::execution loop_as_;
   detail::execution thread_as_;
   detail::state* thread_fiber_ = nullptr;
-  std::size_t fibers_ = 0;     // not finished, the thread's own left out
+  std::size_t fibers_ = 0; // not finished, the thread's own left out
   std::uint64_t next_id_ = 0;
   std::uint32_t number_ = 0;
-  std::uint16_t first_flags_ = 0;  // of a new fiber; cancelled at birth once the hub ends
+  std::uint16_t first_flags_ = 0; // of a new fiber; cancelled at birth once the hub ends
   std::uint32_t default_class_;
-  detail::state* joining_all_ = nullptr;  // who waits until `fibers_` is 0
+  detail::state* joining_all_ = nullptr; // who waits until `fibers_` is 0
   core::nanoseconds last_descriptor_poll_ = 0;
   core::nanoseconds last_batch_to_back_ = 0;
-  core::nanoseconds next_audit_ = 0;  // of the reactor; 0: none is due
+  core::nanoseconds next_audit_ = 0; // of the reactor; 0: none is due
 
   core::timer_wheel wheel_;
   std::optional<core::reactor> reactor_;
@@ -328,17 +353,17 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
 
   // Others write here.
   detail::biased_lock state_lock_;
-  std::uint64_t finished_ = 0;  // under state_lock_: outcomes so far
+  std::uint64_t finished_ = 0; // under state_lock_: outcomes so far
   alignas(64) detail::inbox inbox_;
   std::atomic<bool> sleeping_{false};
-  std::atomic<std::uint32_t> posting_{0};  // threads inside `post`
+  std::atomic<std::uint32_t> posting_{0}; // threads inside `post`
   std::atomic<bool> foreign_freed_some_{false};
   std::mutex end_mutex_;
   // Under end_mutex_:
-  detail::ready_item* foreign_freed_ = nullptr;  // blocks freed on other threads
+  detail::ready_item* foreign_freed_ = nullptr; // blocks freed on other threads
   std::size_t keepers_ = 0;
   bool ended_ = false;
-  std::size_t blocks_left_ = 0;  // once ended
+  std::size_t blocks_left_ = 0; // once ended
 };
 
-}  // namespace weft
+} // namespace weft

@@ -61,4 +61,4 @@ class inbox {
   std::atomic<inbox_item*> head_{nullptr};
 };
 
-}  // namespace weft::detail
+} // namespace weft::detail

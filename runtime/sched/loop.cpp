@@ -33,7 +33,7 @@ constexpr core::nanoseconds between_descriptor_polls = 50'000;
 // Where no eventfd could be had, other threads' messages are looked for this often.
 constexpr core::nanoseconds without_interrupt = 5'000'000;
 constexpr core::nanoseconds between_deadlock_checks = 1'000'000'000;
-}  // namespace
+} // namespace
 
 void hub::start_loop() {
   loop_stacks_ = detail::take_stack_pool(detail::loop_stack_class);
@@ -67,7 +67,7 @@ void hub::loop() {
       }
       ready_item* target = item;
       void* context = context_of(target);
-      if (target == &loop_) {  // no stack to be had: put back at the front
+      if (target == &loop_) { // no stack to be had: put back at the front
         take_ready();
         fail_to_start(static_cast<state&>(*item));
         continue;
@@ -162,7 +162,7 @@ void hub::audit_descriptors() noexcept {
 
 void hub::drain_inbox() noexcept {
   for (detail::inbox_item* item = inbox_.take(); item;) {
-    detail::inbox_item* next = item->next_in_inbox;  // delivered, it may be gone
+    detail::inbox_item* next = item->next_in_inbox; // delivered, it may be gone
     item->deliver(*item);
     item = next;
   }
@@ -188,4 +188,4 @@ bool hub::can_be_woken() const noexcept {
          detail::other_threads_exist();
 }
 
-}  // namespace weft
+} // namespace weft

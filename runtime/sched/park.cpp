@@ -47,7 +47,7 @@ wake hub::park(core::nanoseconds deadline, const char* reason, const state* wait
 std::exception_ptr hub::take_interrupt(state& fiber) noexcept {
   std::exception_ptr error;
   if (fiber.extras) error = std::exchange(fiber.extras->interrupt, nullptr);
-  if (fiber.has(detail::cancel_requested)) error = nullptr;  // a request to end is never lost
+  if (fiber.has(detail::cancel_requested)) error = nullptr; // a request to end is never lost
   fiber.clear(detail::interrupt_requested);
   return error;
 }
@@ -77,4 +77,4 @@ bool hub::interrupt(state& fiber, std::exception_ptr error) noexcept {
   return true;
 }
 
-}  // namespace weft
+} // namespace weft

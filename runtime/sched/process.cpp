@@ -55,14 +55,18 @@ void thread_ends(void* argument) {
   h->end();
 }
 
-void before_fork() { registry_mutex.lock(); }
-void after_fork_in_parent() { registry_mutex.unlock(); }
+void before_fork() {
+  registry_mutex.lock();
+}
+void after_fork_in_parent() {
+  registry_mutex.unlock();
+}
 void after_fork_in_child() {
   ::new (static_cast<void*>(&registry_mutex)) std::mutex;
   hub::reset_after_fork();
 }
 
-}  // namespace
+} // namespace
 
 namespace detail {
 
@@ -85,7 +89,7 @@ void unregister_hub(hub& h) noexcept {
   h.unlink();
 }
 
-}  // namespace detail
+} // namespace detail
 
 void hub::reset_after_fork() noexcept {
   detail::reset_stack_pools_after_fork();
@@ -145,4 +149,4 @@ void hub::lose_other_fibers(bool mine) noexcept {
   thread_fiber_ = survivor;
 }
 
-}  // namespace weft
+} // namespace weft

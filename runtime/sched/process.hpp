@@ -15,4 +15,4 @@ std::uint32_t next_hub_number() noexcept;
 void register_hub(hub& h);
 void unregister_hub(hub& h) noexcept;
 
-}  // namespace weft::detail
+} // namespace weft::detail

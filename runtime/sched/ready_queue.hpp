@@ -54,4 +54,4 @@ class ready_queue {
   ready_item* tail_ = nullptr;
 };
 
-}  // namespace weft::detail
+} // namespace weft::detail

@@ -20,4 +20,4 @@ void execution::adopt_thread() noexcept {
 #endif
 }
 
-}  // namespace weft::detail
+} // namespace weft::detail

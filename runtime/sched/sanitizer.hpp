@@ -68,4 +68,4 @@ struct execution {
   }
 };
 
-}  // namespace weft::detail
+} // namespace weft::detail

@@ -32,4 +32,4 @@ void detail::sleep_until(std::int64_t when) {
   }
 }
 
-}  // namespace weft
+} // namespace weft

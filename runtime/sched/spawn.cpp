@@ -17,19 +17,18 @@ struct start_timer : hub_timer {
 };
 
 state& make_fiber(hub& h, const state_type& type, std::uint32_t stack_class) {
-  h.carriers(stack_class);  // so that no switch has to make the pool
+  h.carriers(stack_class); // so that no switch has to make the pool
   state& s = h.allocate_fiber(type);
   s.stack_class = stack_class;
   return s;
 }
 
-}  // namespace
+} // namespace
 
 state& new_fiber(const state_type& type, const spawn_options* options) {
   hub& h = hub::here();
-  const std::uint32_t stack_class = options && options->stack_size
-                                        ? stack_class_for(options->stack_size)
-                                        : h.default_class();
+  const std::uint32_t stack_class =
+      options && options->stack_size ? stack_class_for(options->stack_size) : h.default_class();
   state& s = make_fiber(h, type, stack_class);
   if (options && !options->name.empty()) {
     try {
@@ -51,7 +50,9 @@ state& new_queued_fiber(const state_type& type) {
   return s;
 }
 
-void queue_fiber(state& s) noexcept { s.home->make_ready(s); }
+void queue_fiber(state& s) noexcept {
+  s.home->make_ready(s);
+}
 
 void start_fiber_at(state& s, std::int64_t when) {
   auto timer = std::make_unique<start_timer>();
@@ -72,14 +73,15 @@ void discard_fiber(state& s) noexcept {
   destroy(s);
 }
 
-}  // namespace detail
+} // namespace detail
 
 void hub::start_now(state& fiber) noexcept {
-  auto* timer = static_cast<detail::start_timer*>(std::exchange(fiber.extras->start_timer, nullptr));
+  auto* timer =
+      static_cast<detail::start_timer*>(std::exchange(fiber.extras->start_timer, nullptr));
   if (timer->linked()) wheel_.cancel(*timer);
   delete timer;
   fiber.where = phase::unstarted;
   make_ready(fiber);
 }
 
-}  // namespace weft
+} // namespace weft

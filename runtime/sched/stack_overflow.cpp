@@ -18,7 +18,7 @@ namespace weft::detail {
 namespace {
 
 constexpr std::uintptr_t guard_bytes = 4096;
-constexpr std::size_t alternate_bytes = std::size_t{64} << 10;  // AT_MINSIGSTKSZ is up to 12 KiB
+constexpr std::size_t alternate_bytes = std::size_t{64} << 10; // AT_MINSIGSTKSZ is up to 12 KiB
 constinit thread_local char* alternate_stack = nullptr;
 
 struct sigaction previous_segv;
@@ -28,14 +28,16 @@ struct sigaction previous_bus;
 class message {
  public:
   message& operator<<(const char* text) noexcept {
-    while (*text && length_ < sizeof text_) text_[length_++] = *text++;
+    while (*text && length_ < sizeof text_)
+      text_[length_++] = *text++;
     return *this;
   }
   message& operator<<(std::uint64_t number) noexcept {
     char digits[21];
     char* at = digits + sizeof digits;
     *--at = 0;
-    do *--at = static_cast<char>('0' + number % 10);
+    do
+      *--at = static_cast<char>('0' + number % 10);
     while (number /= 10);
     return *this << at;
   }
@@ -83,14 +85,14 @@ void on_fault(int signal, siginfo_t* info, void* context) {
       m << "fiber-" << fiber->id;
     m << ", stack size " << usable_in_class(fiber->stack_class) << "\n";
     m.write();
-    ::signal(signal, SIG_DFL);  // the instruction faults again when the handler returns
+    ::signal(signal, SIG_DFL); // the instruction faults again when the handler returns
   } else {
     pass_on(signal, info, context);
   }
   errno = error;
 }
 
-}  // namespace
+} // namespace
 
 void watch_for_stack_overflow() {
   stack_t now;
@@ -124,4 +126,4 @@ void ignore_stack_overflow() noexcept {
   std::free(std::exchange(alternate_stack, nullptr));
 }
 
-}  // namespace weft::detail
+} // namespace weft::detail

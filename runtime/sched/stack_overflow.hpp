@@ -10,4 +10,4 @@ void watch_for_stack_overflow();
 /// Takes the calling thread's alternate stack away again, if it is weft's.
 void ignore_stack_overflow() noexcept;
 
-}  // namespace weft::detail
+} // namespace weft::detail

@@ -15,7 +15,7 @@ std::mutex& mutex_of(state& s) noexcept {
   return homeless[(reinterpret_cast<std::uintptr_t>(&s) >> 7) % 64];
 }
 
-}  // namespace
+} // namespace
 
 state_guard::state_guard(state& s) noexcept : home_(s.home), owner_(home_ == this_hub) {
   if (!home_) {
@@ -70,7 +70,7 @@ bool detach(completion& c) noexcept {
 completion* take_waiters_slowly(state& s) noexcept {
   completion* first = std::exchange(s.waiters, nullptr);
   first->prev->next = nullptr;
-  for (completion* c = first; c;) {  // the chain uses the inbox's link: none is in an inbox yet
+  for (completion* c = first; c;) { // the chain uses the inbox's link: none is in an inbox yet
     completion* next = std::exchange(c->next, nullptr);
     c->prev = nullptr;
     c->next_in_inbox = next;
@@ -113,7 +113,9 @@ constexpr std::int32_t merged = 1;
 constexpr std::int32_t merging = 2;
 static_assert(first_homeless_handle == one + merged);
 
-std::int32_t count(std::int32_t shared) noexcept { return shared >> 2; }
+std::int32_t count(std::int32_t shared) noexcept {
+  return shared >> 2;
+}
 
 /// Under the lock; says whether no handle is left.
 bool merge(state& s, std::int32_t bits) noexcept {
@@ -144,11 +146,11 @@ bool release_mixed(state& s) noexcept {
   if ((shared & merged) != 0)
     return count(s.shared_refs.fetch_sub(one, std::memory_order_acq_rel) - one) == 0;
   if (--s.local_refs != 0) return false;
-  if ((s.shared_refs.load(std::memory_order_acquire) & merging) != 0) return false;  // it will see
+  if ((s.shared_refs.load(std::memory_order_acquire) & merging) != 0) return false; // it will see
   return merge(s, merged);
 }
 
-}  // namespace
+} // namespace
 
 void retain(state& s) noexcept {
   if (s.home && s.home == this_hub) {
@@ -168,8 +170,8 @@ namespace {
   if (s.home && s.home == h) {
     h->state_lock().lock_as_owner();
     // Zero: no other thread has a handle, so none can appear.
-    const bool last = s.shared_refs.load(std::memory_order_relaxed) == 0 ? --s.local_refs == 0
-                                                                         : release_mixed(s);
+    const bool last =
+        s.shared_refs.load(std::memory_order_relaxed) == 0 ? --s.local_refs == 0 : release_mixed(s);
     h->state_lock().unlock_as_owner();
     if (last) destroy_at_home(s, *h);
   } else if (release_shared(s)) {
@@ -177,7 +179,7 @@ namespace {
   }
 }
 
-}  // namespace
+} // namespace
 
 void release(state& s) noexcept {
   hub* const h = this_hub;
@@ -194,16 +196,16 @@ void release(state& s) noexcept {
 
 void destroy(state& s) noexcept {
   switch (s.outcome.load(std::memory_order_acquire)) {
-    case outcome_kind::value:
-      if (s.type->drop_result) s.type->drop_result(s);
-      break;
-    case outcome_kind::error:
-      if (!s.has(outcome_seen)) report_error(describe(s).c_str(), s.error());
-      std::destroy_at(&s.error());
-      break;
-    case outcome_kind::pending:
-    case outcome_kind::cancelled:
-      break;
+  case outcome_kind::value:
+    if (s.type->drop_result) s.type->drop_result(s);
+    break;
+  case outcome_kind::error:
+    if (!s.has(outcome_seen)) report_error(describe(s).c_str(), s.error());
+    std::destroy_at(&s.error());
+    break;
+  case outcome_kind::pending:
+  case outcome_kind::cancelled:
+    break;
   }
   if (s.has(has_callable)) drop_callable(s);
   delete s.extras;
@@ -218,4 +220,4 @@ fiber_extras& extras_of(state& s) {
   return *s.extras;
 }
 
-}  // namespace weft::detail
+} // namespace weft::detail

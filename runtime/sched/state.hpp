@@ -73,4 +73,4 @@ class state_guard {
   std::mutex* mutex_ = nullptr;
 };
 
-}  // namespace weft::detail
+} // namespace weft::detail

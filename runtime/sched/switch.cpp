@@ -16,7 +16,7 @@ namespace {
 // A batch of fresh fibers overtakes older ready ones; every so often one does not. Rarely, since
 // a tree of fibers that is walked depth first has a path of stacks for each batch left behind.
 constexpr int batches_between = 2048;
-}  // namespace
+} // namespace
 
 /// Queues what the running fiber made ready since it was switched to, as one batch.
 inline void hub::queue_batch() noexcept {
@@ -115,7 +115,7 @@ void hub::yield() {
   if (self.has(detail::interrupt_requested)) [[unlikely]]
     throw_pending_interrupt();
   self.where = phase::ready;
-  if (!fresh_.empty()) queue_batch();  // even one that goes to the back comes before this fiber
+  if (!fresh_.empty()) queue_batch(); // even one that goes to the back comes before this fiber
   ready_.push_back(self);
   switch_from(self);
   if (self.has(detail::interrupt_requested)) [[unlikely]]
@@ -175,7 +175,7 @@ void hub::finish(state& self, outcome_kind outcome) noexcept {
 [[gnu::noinline]] void hub::run_fiber(state& self) noexcept {
   auto outcome = outcome_kind::value;
   std::exception_ptr error;
-  if (self.has(detail::interrupt_requested)) [[unlikely]] {  // asked to end before it began
+  if (self.has(detail::interrupt_requested)) [[unlikely]] { // asked to end before it began
     error = take_interrupt(self);
     outcome = error ? outcome_kind::error : outcome_kind::cancelled;
   } else {
@@ -220,4 +220,4 @@ void hub::finish(state& self, outcome_kind outcome) noexcept {
     detail::release(self);
 }
 
-}  // namespace weft
+} // namespace weft

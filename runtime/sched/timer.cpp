@@ -16,7 +16,7 @@ struct timed_call : hub_timer, callback_item, core::list_hook<> {
   std::shared_ptr<timed_call> self;
   std::unique_ptr<callback_base> user;
   hub* home = nullptr;
-  core::nanoseconds period = 0;  // 0: once
+  core::nanoseconds period = 0; // 0: once
   std::atomic<bool> active{true};
 };
 
@@ -26,7 +26,7 @@ void drop(timed_call& call) noexcept {
   call.active.store(false, std::memory_order_relaxed);
   static_cast<core::list_hook<>&>(call).unlink();
   if (static_cast<hub_timer&>(call).linked()) call.home->cancel(call);
-  const auto last = std::move(call.self);  // may destroy it
+  const auto last = std::move(call.self); // may destroy it
 }
 
 void call_now(callback_item& item) noexcept {
@@ -40,7 +40,7 @@ void call_now(callback_item& item) noexcept {
   call.home->insert(call);
 }
 
-}  // namespace
+} // namespace
 
 std::shared_ptr<timed_call> new_timed_call(std::int64_t when, std::int64_t period,
                                            std::unique_ptr<callback_base> callback) {
@@ -77,10 +77,10 @@ std::int64_t period_of(deadline period) {
   return period.at(0);
 }
 
-}  // namespace detail
+} // namespace detail
 
 void hub::drop_timed_calls() noexcept {
   timed_calls_.for_each([](detail::timed_call& call) { detail::drop(call); });
 }
 
-}  // namespace weft
+} // namespace weft

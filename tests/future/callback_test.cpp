@@ -14,13 +14,16 @@ using namespace std::chrono_literals;
 namespace {
 
 std::vector<std::string> reports;
-void record(const char* where, std::exception_ptr) noexcept { reports.push_back(where); }
+void record(const char* where, std::exception_ptr) noexcept {
+  reports.push_back(where);
+}
 
 TEST(done_callback, a_thousand_in_order_and_before_later_waiters) {
   weft::promise<int> p;
   auto f = p.get_future();
   std::vector<int> order;
-  for (int i = 0; i < 1000; ++i) f.add_done_callback([&, i] { order.push_back(i); });
+  for (int i = 0; i < 1000; ++i)
+    f.add_done_callback([&, i] { order.push_back(i); });
   auto waiter = weft::spawn([&] {
     f.wait();
     order.push_back(1000);
@@ -31,13 +34,15 @@ TEST(done_callback, a_thousand_in_order_and_before_later_waiters) {
   waiter.join();
   weft::yield();
   ASSERT_EQ(order.size(), 1002u);
-  for (int i = 0; i <= 1001; ++i) ASSERT_EQ(order[static_cast<std::size_t>(i)], i);
+  for (int i = 0; i <= 1001; ++i)
+    ASSERT_EQ(order[static_cast<std::size_t>(i)], i);
 }
 
 TEST(done_callback, of_a_task_before_its_joiner) {
   std::vector<int> order;
   auto t = weft::spawn([] { weft::yield(); });
-  for (int i = 0; i < 3; ++i) t.add_done_callback([&, i] { order.push_back(i); });
+  for (int i = 0; i < 3; ++i)
+    t.add_done_callback([&, i] { order.push_back(i); });
   t.join();
   EXPECT_EQ(order, (std::vector{0, 1, 2}));
 }
@@ -159,4 +164,4 @@ TEST(done_callback, of_an_ended_hub_runs_where_it_completes) {
   EXPECT_EQ(ran_on, std::this_thread::get_id());
 }
 
-}  // namespace
+} // namespace

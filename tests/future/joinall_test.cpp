@@ -24,7 +24,8 @@ weft::task<int> after(int ms) {
 
 std::vector<int> values(const std::vector<weft::task<int>>& tasks) {
   std::vector<int> out;
-  for (const auto& t : tasks) out.push_back(t.get());
+  for (const auto& t : tasks)
+    out.push_back(t.get());
   return out;
 }
 
@@ -60,7 +61,7 @@ TEST(joinall, raise_error_rethrows_the_earliest_while_siblings_run_on) {
     sibling = true;
   });
   weft::yield();
-  cancelled.cancel();  // no failure
+  cancelled.cancel(); // no failure
   try {
     weft::joinall({late, early, cancelled, other}, {.raise_error = true});
     FAIL();
@@ -69,7 +70,7 @@ TEST(joinall, raise_error_rethrows_the_earliest_while_siblings_run_on) {
   }
   EXPECT_FALSE(late.done());
   EXPECT_FALSE(sibling);
-  EXPECT_EQ(weft::joinall({late, early, cancelled, other}).size(), 4u);  // without: no exception
+  EXPECT_EQ(weft::joinall({late, early, cancelled, other}).size(), 4u); // without: no exception
   EXPECT_TRUE(sibling);
   EXPECT_TRUE(late.exception());
 }
@@ -129,7 +130,8 @@ TEST(joinall, heterogeneous_packs_ranges_futures_and_callables) {
 TEST(joinall, waiting_ends_before_siblings_of_the_batch_are_forgotten) {
   for (int i = 0; i < 100; ++i) {
     std::vector<weft::task<void>> tasks;
-    for (int k = 0; k < 20; ++k) tasks.push_back(weft::spawn([] {}));
+    for (int k = 0; k < 20; ++k)
+      tasks.push_back(weft::spawn([] {}));
     EXPECT_EQ(weft::joinall(tasks, {.count = 3}).size(), 3u);
     EXPECT_EQ(weft::joinall(tasks).size(), 20u);
   }
@@ -152,9 +154,8 @@ TEST(joinall, on_a_thread_without_a_hub_and_across_hubs) {
         EXPECT_EQ(weft::joinall(tasks, {.count = 2}).size(), 2u);
       }).get();
     });
-    std::thread quick([&] {
-      (void)weft::joinall(tasks, {.timeout = std::chrono::microseconds(i * 20)});
-    });
+    std::thread quick(
+        [&] { (void)weft::joinall(tasks, {.timeout = std::chrono::microseconds(i * 20)}); });
     weft::joinall(tasks);
     bare.join();
     hub.join();
@@ -162,4 +163,4 @@ TEST(joinall, on_a_thread_without_a_hub_and_across_hubs) {
   }
 }
 
-}  // namespace
+} // namespace

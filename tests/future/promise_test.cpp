@@ -108,7 +108,7 @@ TEST(promise, void_reference_move_only_and_large) {
   m.set_value(std::make_unique<int>(4));
   auto f = m.get_future();
   EXPECT_EQ(*f.get(), 4);
-  const std::unique_ptr<int> out = m.get_future().get();  // of an rvalue: taken out
+  const std::unique_ptr<int> out = m.get_future().get(); // of an rvalue: taken out
   EXPECT_EQ(*out, 4);
   EXPECT_EQ(f.get(), nullptr);
 
@@ -164,9 +164,8 @@ TEST(promise_threads, set_by_a_kernel_thread) {
 TEST(promise_threads, set_by_a_fiber_of_another_hub) {
   weft::promise<int> there;
   weft::promise<int> back;
-  std::thread other([&] {
-    weft::spawn([&] { back.set_value(there.get_future().get() + 1); }).join();
-  });
+  std::thread other(
+      [&] { weft::spawn([&] { back.set_value(there.get_future().get() + 1); }).join(); });
   auto t = weft::spawn([&] {
     there.set_value(1);
     return back.get_future().get();
@@ -206,7 +205,8 @@ TEST(promise_threads, only_one_of_many_setters_wins) {
         }
       });
     f.wait();
-    for (auto& s : setters) s.join();
+    for (auto& s : setters)
+      s.join();
     EXPECT_EQ(won, 1);
   }
 }
@@ -228,7 +228,8 @@ TEST(promise_threads, many_waiters_everywhere) {
   weft::sleep(5ms);
   p.set_value(1);
   sum += own.get();
-  for (auto& t : threads) t.join();
+  for (auto& t : threads)
+    t.join();
   EXPECT_EQ(sum, 7);
 }
 
@@ -293,9 +294,10 @@ TEST(task_threads, handles_are_counted_across_threads) {
       });
     auto local = t;
     t = {};
-    local.join();  // the threads wait for it: this thread may not block before
+    local.join(); // the threads wait for it: this thread may not block before
     local = {};
-    for (auto& thread : threads) thread.join();
+    for (auto& thread : threads)
+      thread.join();
     weft::yield();
   }
   weft::sleep(5ms);
@@ -305,13 +307,13 @@ TEST(task_threads, handles_are_counted_across_threads) {
 TEST(task_threads, handles_moved_away_and_dropped_elsewhere) {
   for (int i = 0; i < 200; ++i) {
     std::vector<weft::task<int>> tasks;
-    for (int k = 0; k < 10; ++k) tasks.push_back(weft::spawn([k] { return k; }));
+    for (int k = 0; k < 10; ++k)
+      tasks.push_back(weft::spawn([k] { return k; }));
     auto copies = tasks;
-    std::thread dropper([moved = std::move(tasks)]() mutable {
-      moved.clear();
-    });
+    std::thread dropper([moved = std::move(tasks)]() mutable { moved.clear(); });
     std::thread dropper2([moved = std::move(copies)]() mutable {
-      for (auto& t : moved) t.join();
+      for (auto& t : moved)
+        t.join();
       moved.clear();
     });
     weft::sleep(200us);
@@ -334,7 +336,8 @@ TEST(task_threads, hub_ends_while_others_hold_handles) {
     });
     owner.join();
     std::thread a([copy = tasks] {
-      for (auto& t : copy) t.join();
+      for (auto& t : copy)
+        t.join();
     });
     std::thread b([copy = std::move(tasks)]() mutable { copy.clear(); });
     a.join();
@@ -342,4 +345,4 @@ TEST(task_threads, hub_ends_while_others_hold_handles) {
   }
 }
 
-}  // namespace
+} // namespace

@@ -31,7 +31,8 @@ TEST_P(kill_matrix, ends_it) {
     auto body = [&, kind] {
       ++ran;
       try {
-        while (true) kind == target::running ? weft::yield() : weft::sleep(1h);
+        while (true)
+          kind == target::running ? weft::yield() : weft::sleep(1h);
       } catch (const weft::cancelled&) {
         ++cleaned;
         throw;
@@ -40,13 +41,15 @@ TEST_P(kill_matrix, ends_it) {
     return kind == target::later ? weft::spawn_later(1h, body) : weft::spawn(body);
   };
   std::vector<weft::task<void>> tasks;
-  for (int i = 0; i < (all ? 5 : 1); ++i) tasks.push_back(make());
+  for (int i = 0; i < (all ? 5 : 1); ++i)
+    tasks.push_back(make());
   const int n = static_cast<int>(tasks.size());
   const bool begun = kind == target::started || kind == target::running;
   if (begun) weft::sleep(2ms);
   EXPECT_EQ(ran, begun ? n : 0);
   int callbacks = 0;
-  for (auto& t : tasks) t.add_done_callback([&] { ++callbacks; });
+  for (auto& t : tasks)
+    t.add_done_callback([&] { ++callbacks; });
   if (all)
     weft::killall(tasks);
   else
@@ -55,7 +58,7 @@ TEST_P(kill_matrix, ends_it) {
     EXPECT_TRUE(t.done());
     EXPECT_TRUE(t.was_cancelled());
     EXPECT_THROW(t.get(), weft::task_cancelled);
-    EXPECT_FALSE(t.cancel());  // the second is harmless
+    EXPECT_FALSE(t.cancel()); // the second is harmless
     t.kill();
   }
   weft::yield();
@@ -96,7 +99,7 @@ TEST(cancel, swallowed_its_value_counts) {
       weft::sleep(1h);
     } catch (const weft::cancelled&) {
     }
-    weft::sleep(1ms);  // a new switch point: the request is spent
+    weft::sleep(1ms); // a new switch point: the request is spent
     return 42;
   });
   weft::yield();
@@ -123,7 +126,7 @@ TEST(cancel, several_requests_before_delivery_deliver_one) {
   weft::sleep(1ms);
   EXPECT_EQ(caught, 1);
   EXPECT_FALSE(t.done());
-  t.cancel();  // a later one delivers again
+  t.cancel(); // a later one delivers again
   t.join();
   EXPECT_EQ(caught, 2);
 }
@@ -178,10 +181,11 @@ TEST(cancel, every_blocking_call_is_a_switch_point) {
   check([&] { weft::joinall({sleeper}, {.timeout = 1h}); });
   check([&] { weft::sleep(1h); });
   check([&] {
-    while (true) weft::yield();
+    while (true)
+      weft::yield();
   });
   EXPECT_EQ(caught, 20);
-  EXPECT_FALSE(sleeper.done());  // cancelling one who waits leaves the target alone
+  EXPECT_FALSE(sleeper.done()); // cancelling one who waits leaves the target alone
   EXPECT_FALSE(future.done());
   sleeper.kill();
 }
@@ -334,7 +338,7 @@ TEST(cancel_delivered, inside_a_handler) {
     try {
       throw std::runtime_error("first");
     } catch (const std::runtime_error&) {
-      weft::sleep(1h);  // handling is not unwinding
+      weft::sleep(1h); // handling is not unwinding
     }
   });
   weft::yield();
@@ -429,13 +433,11 @@ TEST(killall, one_exception_to_each_and_names_of_those_alive) {
 }
 
 TEST(killall, with_an_exception_without_waiting_and_oneself) {
-  auto make = [] {
-    return weft::spawn([] { weft::sleep(1h); });
-  };
+  auto make = [] { return weft::spawn([] { weft::sleep(1h); }); };
   std::vector tasks{make(), make()};
   weft::yield();
-  weft::killall(tasks, {.exception = std::make_exception_ptr(std::out_of_range("x")),
-                        .block = false});
+  weft::killall(tasks,
+                {.exception = std::make_exception_ptr(std::out_of_range("x")), .block = false});
   EXPECT_FALSE(tasks[0].done());
   weft::joinall(tasks);
   EXPECT_THROW(tasks[0].get(), std::out_of_range);
@@ -454,4 +456,4 @@ TEST(killall, with_an_exception_without_waiting_and_oneself) {
   weft::killall(std::vector<weft::any_task>{});
 }
 
-}  // namespace
+} // namespace

@@ -19,7 +19,8 @@ TEST(exception_state, rethrow_after_a_switch_inside_catch) {
       try {
         throw std::runtime_error(std::to_string(n));
       } catch (...) {
-        for (int i = 0; i < n; ++i) weft::yield();
+        for (int i = 0; i < n; ++i)
+          weft::yield();
         EXPECT_EQ(std::uncaught_exceptions(), 0);
         throw;
       }
@@ -34,8 +35,10 @@ TEST(exception_state, rethrow_after_a_switch_inside_catch) {
     }
   };
   std::vector<weft::task<std::string>> tasks;
-  for (int i = 0; i < 20; ++i) tasks.push_back(weft::spawn(fiber, i));
-  for (int i = 0; i < 20; ++i) EXPECT_EQ(tasks[static_cast<std::size_t>(i)].get(), std::to_string(i));
+  for (int i = 0; i < 20; ++i)
+    tasks.push_back(weft::spawn(fiber, i));
+  for (int i = 0; i < 20; ++i)
+    EXPECT_EQ(tasks[static_cast<std::size_t>(i)].get(), std::to_string(i));
   EXPECT_EQ(std::current_exception(), nullptr);
 }
 
@@ -87,7 +90,8 @@ TEST(errno_is_the_fibers_own, across_switches) {
     EXPECT_EQ(errno, n);
   };
   std::vector<weft::task<void>> tasks;
-  for (int i = 1; i < 10; ++i) tasks.push_back(weft::spawn(fiber, i));
+  for (int i = 1; i < 10; ++i)
+    tasks.push_back(weft::spawn(fiber, i));
   weft::joinall(tasks);
 }
 
@@ -170,4 +174,4 @@ TEST(exception, of_each_outcome) {
   EXPECT_THROW(std::rethrow_exception(gone.exception()), weft::task_cancelled);
 }
 
-}  // namespace
+} // namespace

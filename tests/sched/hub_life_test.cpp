@@ -36,7 +36,7 @@ TEST(deadlock, the_threads_own_fiber_gets_an_error_that_lists_the_parked) {
     EXPECT_NE(text.find("main: join of fiber bob"), std::string::npos) << text;
   }
   EXPECT_FALSE(a.done());
-  never.set_value();  // the hub can be used again
+  never.set_value(); // the hub can be used again
   b.join();
   EXPECT_TRUE(a.done());
 }
@@ -116,7 +116,8 @@ TEST(end_of_a_thread, cancels_its_fibers_and_runs_them_to_their_end) {
     tasks.push_back(weft::spawn([] { return 0; }));
   }).join();
   EXPECT_EQ(out, (std::vector<std::string>{"cleaned 0", "cleaned 1", "cleaned 2"}));
-  for (auto& t : tasks) EXPECT_TRUE(t.was_cancelled());
+  for (auto& t : tasks)
+    EXPECT_TRUE(t.was_cancelled());
 }
 
 TEST(end_of_a_thread, what_is_spawned_meanwhile_never_runs) {
@@ -142,7 +143,7 @@ thread_local std::unique_ptr<int> thread_value;
 TEST(end_of_a_thread, thread_locals_made_earlier_are_still_alive) {
   int seen = 0;
   std::thread([&] {
-    thread_value = std::make_unique<int>(5);  // made first, hence destroyed last
+    thread_value = std::make_unique<int>(5); // made first, hence destroyed last
     (void)weft::spawn([&] {
       try {
         weft::sleep(1h);
@@ -168,7 +169,7 @@ TEST(end_of_a_thread, many_threads_one_after_another) {
     try {
       weft::sleep(1h);
     } catch (...) {
-      std::_Exit(99);  // abandoned, not cancelled
+      std::_Exit(99); // abandoned, not cancelled
     }
   });
   weft::yield();
@@ -184,7 +185,7 @@ TEST_F(death, exit_abandons_what_still_runs) {
   EXPECT_EXIT(leave(3), testing::ExitedWithCode(3), "");
 }
 
-#if !defined(__SANITIZE_ADDRESS__)  // whose leak check looks at the stack that calls exit only
+#if !defined(__SANITIZE_ADDRESS__) // whose leak check looks at the stack that calls exit only
 TEST_F(death, exit_inside_a_fiber) {
   EXPECT_EXIT(weft::spawn([] { leave(4); }).join(), testing::ExitedWithCode(4), "");
 }
@@ -209,8 +210,7 @@ TEST_F(death, exit_on_another_thread) {
 }
 
 TEST_F(death, stack_overflow_names_the_fiber) {
-  EXPECT_EXIT(weft::spawn({.name = "deep"}, recurse, 0).join(),
-              testing::KilledBySignal(SIGSEGV),
+  EXPECT_EXIT(weft::spawn({.name = "deep"}, recurse, 0).join(), testing::KilledBySignal(SIGSEGV),
               "weft: stack overflow in fiber deep, stack size 61440");
   EXPECT_EXIT(std::thread([] {
                 weft::spawn({.name = "large", .stack_size = 500'000}, recurse, 0).join();
@@ -275,7 +275,7 @@ TEST(fork_with_pending_fibers, only_the_caller_lives_on) {
   EXPECT_TRUE(parked.join(1s));
 }
 
-#if !defined(__SANITIZE_ADDRESS__)  // whose leak check fails the child: what was lost is lost
+#if !defined(__SANITIZE_ADDRESS__) // whose leak check fails the child: what was lost is lost
 TEST(fork_with_pending_fibers, called_in_a_fiber_its_end_ends_the_child) {
   int code = -1;
   auto forker = weft::spawn([&] {
@@ -283,7 +283,7 @@ TEST(fork_with_pending_fibers, called_in_a_fiber_its_end_ends_the_child) {
     if (child == 0) {
       weft::sleep(1ms);
       auto t = weft::spawn([] { weft::sleep(5ms); });
-      return;  // t goes on; when it ends, nobody is left
+      return; // t goes on; when it ends, nobody is left
     }
     code = exit_code_of(child);
   });
@@ -357,4 +357,4 @@ TEST(run, of_what_can_never_end_is_a_deadlock) {
   EXPECT_TRUE(weft::all_tasks().empty());
 }
 
-}  // namespace
+} // namespace

@@ -10,7 +10,8 @@ using namespace std::chrono_literals;
 int main() {
   auto body = [] {
     try {
-      while (true) weft::sleep(1h);
+      while (true)
+        weft::sleep(1h);
     } catch (...) {
       std::_Exit(1);
     }

@@ -29,9 +29,11 @@ TEST(order, two_fibers_yielding_in_turn) {
 TEST(order, a_batch_keeps_its_order) {
   std::vector<int> out;
   std::vector<weft::task<void>> tasks;
-  for (int i = 0; i < 1000; ++i) tasks.push_back(weft::spawn([&, i] { out.push_back(i); }));
+  for (int i = 0; i < 1000; ++i)
+    tasks.push_back(weft::spawn([&, i] { out.push_back(i); }));
   weft::joinall(tasks);
-  for (int i = 0; i < 1000; ++i) ASSERT_EQ(out[static_cast<std::size_t>(i)], i);
+  for (int i = 0; i < 1000; ++i)
+    ASSERT_EQ(out[static_cast<std::size_t>(i)], i);
 }
 
 TEST(order, children_run_before_older_cousins) {
@@ -57,22 +59,26 @@ TEST(order, endless_spawning_does_not_starve_older_fibers) {
   };
   (void)weft::spawn(std::ref(again));
   auto old = weft::spawn([&] {
-    for (int i = 0; i < 10; ++i) weft::yield();
+    for (int i = 0; i < 10; ++i)
+      weft::yield();
     stop = true;
   });
   EXPECT_TRUE(old.join(5s));
   stop = true;
-  while (!weft::all_tasks().empty()) weft::yield();
+  while (!weft::all_tasks().empty())
+    weft::yield();
   EXPECT_LT(spawned, 100'000);
 }
 
 TEST(order, endless_joining_does_not_starve_older_fibers) {
   bool stop = false;
   auto busy = weft::spawn([&] {
-    while (!stop) weft::spawn([] {}).join();
+    while (!stop)
+      weft::spawn([] {}).join();
   });
   auto old = weft::spawn([&] {
-    for (int i = 0; i < 10; ++i) weft::yield();
+    for (int i = 0; i < 10; ++i)
+      weft::yield();
   });
   EXPECT_TRUE(old.join(5s));
   stop = true;
@@ -84,7 +90,8 @@ TEST(order, a_time_out_beats_an_endless_loop_of_yields) {
   std::vector<weft::task<void>> spinners;
   for (int i = 0; i < 3; ++i)
     spinners.push_back(weft::spawn([&] {
-      while (!stop) weft::sleep(0s);
+      while (!stop)
+        weft::sleep(0s);
     }));
   weft::promise<void> never;
   EXPECT_FALSE(never.get_future().wait_for(20ms));
@@ -98,7 +105,8 @@ TEST(order, descriptors_get_their_turn_among_yielders) {
   ASSERT_EQ(pipe(ends), 0);
   bool stop = false;
   auto spinner = weft::spawn([&] {
-    while (!stop) weft::yield();
+    while (!stop)
+      weft::yield();
   });
   auto reader = weft::spawn([&] {
     char c = 0;
@@ -124,7 +132,7 @@ TEST(order, nothing_else_runs_between_switch_points) {
   EXPECT_FALSE(copy.join(0s));
   weft::promise<int> p;
   p.set_value(1);
-  EXPECT_EQ(p.get_future().get(), 1);  // done: no switch
+  EXPECT_EQ(p.get_future().get(), 1); // done: no switch
   EXPECT_EQ(n, 0);
   t.join();
 }
@@ -155,10 +163,12 @@ TEST(scale, a_million_spawned_and_joined) {
   long sum = 0;
   for (int b = 0; b < batches; ++b) {
     std::vector<weft::task<int>> tasks;
-    for (int i = 0; i < 1000; ++i) tasks.push_back(weft::spawn([](int x) { return x; }, i));
-    for (auto& t : tasks) sum += t.get();
+    for (int i = 0; i < 1000; ++i)
+      tasks.push_back(weft::spawn([](int x) { return x; }, i));
+    for (auto& t : tasks)
+      sum += t.get();
   }
   EXPECT_EQ(sum, batches * 499'500L);
 }
 
-}  // namespace
+} // namespace

@@ -21,10 +21,14 @@ class random_operations {
   void run(int operations, int fibers) {
     operations_left_ = operations;
     std::vector<weft::task<void>> workers;
-    for (int i = 0; i < fibers; ++i) workers.push_back(weft::spawn([this] { work(); }));
-    for (auto& w : workers) w.get();
-    for (auto& [id, s] : subjects_) finish(s);
-    for (auto& [id, s] : subjects_) check(s);
+    for (int i = 0; i < fibers; ++i)
+      workers.push_back(weft::spawn([this] { work(); }));
+    for (auto& w : workers)
+      w.get();
+    for (auto& [id, s] : subjects_)
+      finish(s);
+    for (auto& [id, s] : subjects_)
+      check(s);
     EXPECT_EQ(callbacks_due_, callbacks_run_);
     EXPECT_TRUE(weft::all_tasks().empty());
   }
@@ -47,20 +51,29 @@ class random_operations {
   int pick(int n) { return std::uniform_int_distribution<int>(0, n - 1)(random_); }
 
   void work() {
-    while (operations_left_-- > 0) one();
+    while (operations_left_-- > 0)
+      one();
   }
 
   void one() {
     switch (pick(9)) {
-      case 0:
-      case 1: return make();
-      case 2: return cancel(any());
-      case 3: return wait(any());
-      case 4: return read(any());
-      case 5: return set(any());
-      case 6: return weft::yield();
-      case 7: return join_several();
-      case 8: return add_callback(any());
+    case 0:
+    case 1:
+      return make();
+    case 2:
+      return cancel(any());
+    case 3:
+      return wait(any());
+    case 4:
+      return read(any());
+    case 5:
+      return set(any());
+    case 6:
+      return weft::yield();
+    case 7:
+      return join_several();
+    case 8:
+      return add_callback(any());
     }
   }
 
@@ -147,11 +160,12 @@ class random_operations {
     for (int i = pick(6); i > 0; --i)
       if (subject* s = any()) some.push_back(s->future);
     const std::size_t count = some.empty() ? 0 : 1 + static_cast<std::size_t>(pick(6));
-    const auto done = weft::joinall(some, {.timeout = std::chrono::microseconds(pick(400)),
-                                           .count = count});
+    const auto done =
+        weft::joinall(some, {.timeout = std::chrono::microseconds(pick(400)), .count = count});
     EXPECT_LE(done.size(), some.size());
     EXPECT_LE(done.size(), count);
-    for (const auto& f : done) EXPECT_TRUE(f.done());
+    for (const auto& f : done)
+      EXPECT_TRUE(f.done());
   }
 
   void finish(subject& s) {
@@ -202,4 +216,4 @@ TEST_P(random_model, ten_thousand_operations) {
 
 INSTANTIATE_TEST_SUITE_P(seeds, random_model, testing::Values(1u, 2u, 3u, 20260u));
 
-}  // namespace
+} // namespace

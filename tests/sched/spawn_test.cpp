@@ -37,7 +37,7 @@ TEST(spawn, first_spawn_makes_the_hub_and_waiting_never_does) {
 TEST(spawn, thread_itself_is_a_fiber) {
   std::vector<int> order;
   auto t = weft::spawn([&] { order.push_back(1); });
-  weft::yield();  // the thread's own fiber gives way like any other
+  weft::yield(); // the thread's own fiber gives way like any other
   order.push_back(2);
   EXPECT_TRUE(t.done());
   EXPECT_EQ(order, (std::vector{1, 2}));
@@ -70,7 +70,10 @@ TEST(spawn, takes_anything_invocable) {
   EXPECT_EQ(weft::spawn(&counter::value, &c).get(), 8);
   std::function<int()> f = [] { return 1; };
   EXPECT_EQ(weft::spawn(f).get(), 1);
-  EXPECT_EQ(weft::spawn(+[](int x) { return x; }, 9).get(), 9);
+  EXPECT_EQ(weft::spawn(
+                +[](int x) { return x; }, 9)
+                .get(),
+            9);
   struct move_only {
     std::unique_ptr<int> p = std::make_unique<int>(3);
     int operator()() && { return *p; }
@@ -184,7 +187,8 @@ TEST(handles, a_result_outlives_the_hub_that_made_it) {
 
 TEST(spawn_later, starts_when_it_is_due) {
   const auto start = std::chrono::steady_clock::now();
-  auto t = weft::spawn_later(20ms, [](int x) { return x; }, 4);
+  auto t = weft::spawn_later(
+      20ms, [](int x) { return x; }, 4);
   weft::yield();
   EXPECT_FALSE(t.done());
   EXPECT_EQ(t.get(), 4);
@@ -217,4 +221,4 @@ TEST(introspection, current_and_all_tasks) {
   EXPECT_TRUE(weft::all_tasks().empty());
 }
 
-}  // namespace
+} // namespace

@@ -51,7 +51,7 @@ TEST(sleep, a_shorter_one_started_later_ends_first) {
   const auto took = clock_type::now() - start;
   EXPECT_EQ(order, (std::vector{10, 20, 30}));
   EXPECT_GE(took, 30ms);
-  EXPECT_LT(took, 58ms);  // less than the sum
+  EXPECT_LT(took, 58ms); // less than the sum
 }
 
 TEST(call_later, runs_in_order_of_time_and_can_be_cancelled) {
@@ -145,4 +145,4 @@ TEST(deadline, spans_points_and_their_ends) {
   EXPECT_EQ(deadline(clock_type::time_point(-7ns)).at(100), 0);
 }
 
-}  // namespace
+} // namespace

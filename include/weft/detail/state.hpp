@@ -29,12 +29,12 @@ enum class outcome_kind : std::uint8_t { pending, value, error, cancelled };
 
 /// Where a block stands with the scheduler.
 enum class phase : std::uint8_t {
-  free,        // memory without an object
-  promise,     // nobody runs it
-  callback,    // a queue item that is no fiber
-  later,       // a fiber whose timer has not fired
-  unstarted,   // in the ready queue, without a stack yet
-  ready,       // in the ready queue
+  free,      // memory without an object
+  promise,   // nobody runs it
+  callback,  // a queue item that is no fiber
+  later,     // a fiber whose timer has not fired
+  unstarted, // in the ready queue, without a stack yet
+  ready,     // in the ready queue
   running,
   parked,
   finished,
@@ -42,20 +42,20 @@ enum class phase : std::uint8_t {
 
 /// Bits of `ready_item::flags`.
 enum flag : std::uint16_t {
-  cancel_requested = 1,   // `cancelled` is to be thrown
-  throw_requested = 2,    // extras->interrupt is to be thrown
-  outcome_seen = 4,       // somebody looked: no report when the last handle goes
+  cancel_requested = 1, // `cancelled` is to be thrown
+  throw_requested = 2,  // extras->interrupt is to be thrown
+  outcome_seen = 4,     // somebody looked: no report when the last handle goes
   has_callable = 8,
-  thread_fiber = 16,      // a thread's own fiber
-  claimed = 32,           // a promise that is being set; under the state lock
+  thread_fiber = 16, // a thread's own fiber
+  claimed = 32,      // a promise that is being set; under the state lock
   interrupt_requested = cancel_requested | throw_requested,
 };
 
 /// How the type-erased scheduler handles what a block holds. Null: there is nothing to do.
 struct state_type {
-  void (*run)(state&);                      // calls the callable, stores the result; may throw
-  void (*drop_callable)(state&) noexcept;   // destroys the callable
-  void (*drop_result)(state&) noexcept;     // destroys the result
+  void (*run)(state&);                    // calls the callable, stores the result; may throw
+  void (*drop_callable)(state&) noexcept; // destroys the callable
+  void (*drop_result)(state&) noexcept;   // destroys the result
 };
 
 /// What stands in the ready queue.
@@ -72,12 +72,12 @@ struct ready_item {
 
   ready_item* next = nullptr;
   union {
-    void* context = nullptr;    // of a suspended fiber; null: not to be jumped to
-    std::uint64_t finished_as;  // once done: its place in its home's order of completion
+    void* context = nullptr;   // of a suspended fiber; null: not to be jumped to
+    std::uint64_t finished_as; // once done: its place in its home's order of completion
   };
   std::atomic<outcome_kind> outcome{outcome_kind::pending};
   phase where = phase::promise;
-  std::atomic<std::uint16_t> flags{0};  // relaxed: its home's thread writes, or who sees it done
+  std::atomic<std::uint16_t> flags{0}; // relaxed: its home's thread writes, or who sees it done
   std::uint32_t stack_class = 0;
 };
 
@@ -91,13 +91,13 @@ inline constexpr std::size_t inline_bytes = 64;
 /// All but `outcome` (release store, acquire load) and `shared_refs` belongs to the home hub's
 /// thread, or to whoever holds the home hub's state lock from outside.
 struct state : ready_item {
-  hub* home = nullptr;               // null: made on a thread without a hub
-  std::int32_t local_refs = 0;       // of the home hub's thread
-  std::atomic<std::int32_t> shared_refs{0};  // of all others: count * 2 + (local merged into it)
-  completion* waiters = nullptr;     // circular, oldest first
-  park_record* parked_at = nullptr;  // while parked
-  carrier* stack = nullptr;          // while it has one
-  fiber_extras* extras = nullptr;    // name and other things that few fibers have
+  hub* home = nullptr;                      // null: made on a thread without a hub
+  std::int32_t local_refs = 0;              // of the home hub's thread
+  std::atomic<std::int32_t> shared_refs{0}; // of all others: count * 2 + (local merged into it)
+  completion* waiters = nullptr;            // circular, oldest first
+  park_record* parked_at = nullptr;         // while parked
+  carrier* stack = nullptr;                 // while it has one
+  fiber_extras* extras = nullptr;           // name and other things that few fibers have
   const state_type* type = nullptr;
   std::uint64_t id = 0;
   std::uint64_t spawner = 0;
@@ -120,8 +120,7 @@ struct result_slot {
   using stored = std::conditional_t<std::is_reference_v<T>, std::remove_reference_t<T>*, T>;
   static constexpr bool is_inline = sizeof(stored) <= inline_bytes / 2 && alignof(stored) <= 16;
   static constexpr bool is_trivial = is_inline && std::is_trivially_destructible_v<stored>;
-  static constexpr std::size_t size =
-      is_inline ? (sizeof(stored) + 15) / 16 * 16 : 16;
+  static constexpr std::size_t size = is_inline ? (sizeof(stored) + 15) / 16 * 16 : 16;
 
   static stored& of(state& s) noexcept {
     if constexpr (is_inline)
@@ -152,7 +151,9 @@ struct result_slot<void> {
   static constexpr bool is_trivial = true;
   static constexpr std::size_t size = 0;
   template <class Make>
-  static void emplace(state&, Make&& make) { make(); }
+  static void emplace(state&, Make&& make) {
+    make();
+  }
   static void drop(state&) noexcept {}
 };
 
@@ -224,5 +225,5 @@ class state_ref {
   state* state_ = nullptr;
 };
 
-}  // namespace detail
-}  // namespace weft
+} // namespace detail
+} // namespace weft

@@ -29,7 +29,7 @@ class calling : public stage {
     syscall_frame frame{};
     frame.rax = static_cast<std::uint64_t>(number);
     [[maybe_unused]] std::uint64_t* const places[] = {&frame.rdi, &frame.rsi, &frame.rdx,
-                                     &frame.r10, &frame.r8,  &frame.r9};
+                                                      &frame.r10, &frame.r8,  &frame.r9};
     [[maybe_unused]] int next = 0;
     ((*places[next++] = as_argument(arguments)), ...);
     frame.user_rsp = reinterpret_cast<std::uint64_t>(&frame);
@@ -71,4 +71,4 @@ class calling : public stage {
 
 using numbers = std::vector<int>;
 
-}  // namespace weft::patch
+} // namespace weft::patch

@@ -89,5 +89,5 @@ TEST(deadline_on, the_end_of_time) {
   EXPECT_GT(deadline_on(CLOCK_REALTIME, core::never - 1), core::monotonic_now() + 1000 * second);
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

@@ -23,7 +23,8 @@ class descriptor_calls : public calling {
  protected:
   descriptor_calls() { EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0); }
   ~descriptor_calls() override {
-    for (const int fd : pair) done(SYS_close, fd);
+    for (const int fd : pair)
+      done(SYS_close, fd);
   }
   /// The call, by weft or by the kernel.
   template <class... Arguments>
@@ -36,11 +37,13 @@ class descriptor_calls : public calling {
     return start([this, fd](green& g) { result = call(g, SYS_read, fd, &byte, 1); });
   }
   void wait_for_result() {
-    while (!result) run_until(core::monotonic_now() + 1'000'000);
+    while (!result)
+      run_until(core::monotonic_now() + 1'000'000);
   }
   int own_descriptors() {
     int count = 0;
-    for (int fd = -1; (fd = next_own_descriptor(static_cast<unsigned>(fd) + 1, ~0u)) >= 0;) ++count;
+    for (int fd = -1; (fd = next_own_descriptor(static_cast<unsigned>(fd) + 1, ~0u)) >= 0;)
+      ++count;
     return count;
   }
 
@@ -75,15 +78,16 @@ TEST_F(descriptor_calls, a_pipe_s_flag_may_be_changed_by_another_process) {
   int ends[2];
   ASSERT_EQ(done(SYS_pipe, ends), 0);
   EXPECT_FALSE(is_nonblocking(ends[0]));
-  raw_syscall(SYS_fcntl, ends[0], F_SETFL, O_NONBLOCK);  // unseen
+  raw_syscall(SYS_fcntl, ends[0], F_SETFL, O_NONBLOCK); // unseen
   EXPECT_TRUE(is_nonblocking(ends[0]));
   EXPECT_EQ(call(me(), SYS_read, ends[0], &byte, 1), -EAGAIN);
-  for (const int fd : ends) done(SYS_close, fd);
+  for (const int fd : ends)
+    done(SYS_close, fd);
 }
 
 TEST_F(descriptor_calls, a_receive_time_out_is_honoured) {
   EXPECT_EQ(receive_timeout(pair[0]), core::never);
-  const timeval t{0, 40'000};  // whole jiffies, to which the kernel rounds
+  const timeval t{0, 40'000}; // whole jiffies, to which the kernel rounds
   EXPECT_EQ(done(SYS_setsockopt, pair[0], SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t), 0);
   EXPECT_EQ(receive_timeout(pair[0]), 40'000'000);
   EXPECT_EQ(send_timeout(pair[0]), core::never);
@@ -108,7 +112,8 @@ TEST_F(descriptor_calls, kinds) {
   done(SYS_close, event);
   EXPECT_EQ(done(SYS_dup, pair[0]), event);
   EXPECT_EQ(kind_of(event), fd_kind::socket);
-  for (const int fd : {ends[0], ends[1], event, file}) done(SYS_close, fd);
+  for (const int fd : {ends[0], ends[1], event, file})
+    done(SYS_close, fd);
 }
 
 TEST_F(descriptor_calls, a_read_goes_on_when_its_descriptor_is_closed) {
@@ -140,8 +145,9 @@ TEST_F(descriptor_calls, several_readers_of_one_closed_descriptor_share_what_is_
   done(SYS_close, pair[0]);
   run();
   EXPECT_EQ(own_descriptors(), before + 1);
-  done(SYS_close, pair[1]);  // the end of file, for both
-  while (!first || !second) run_until(core::monotonic_now() + 1'000'000);
+  done(SYS_close, pair[1]); // the end of file, for both
+  while (!first || !second)
+    run_until(core::monotonic_now() + 1'000'000);
   EXPECT_EQ(first, 0);
   EXPECT_EQ(second, 0);
   EXPECT_EQ(own_descriptors(), before);
@@ -175,5 +181,5 @@ TEST_F(descriptor_calls, close_range_closes_the_rest_and_refuses_nonsense) {
   wait_for_result();
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

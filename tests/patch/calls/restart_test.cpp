@@ -134,7 +134,8 @@ TEST_F(restart, a_read_without_sa_restart_is_interrupted_and_goes_on_with_it) {
   result.reset();
   calls(SYS_read, ends[0], &c, 1);
   ASSERT_EQ(write(ends[1], "x", 1), 1);
-  while (!result) run_until(core::monotonic_now() + 1'000'000);
+  while (!result)
+    run_until(core::monotonic_now() + 1'000'000);
   EXPECT_EQ(result, 1);
   EXPECT_EQ(c, 'x');
   close(ends[0]);
@@ -184,5 +185,5 @@ TEST_F(restart, what_was_pending_is_handled_at_the_end_of_any_call) {
   EXPECT_EQ(seen(), numbers{SIGUSR1});
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

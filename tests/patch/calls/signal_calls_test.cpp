@@ -106,7 +106,8 @@ TEST_F(signal_calls, sigtimedwait_takes_the_process_s_signals) {
     result = call(self, SYS_rt_sigtimedwait, &set, nullptr, nullptr, 8);
   });
   EXPECT_EQ(kill(getpid(), SIGUSR1), 0);
-  while (!result) run_until(core::monotonic_now() + 1'000'000);
+  while (!result)
+    run_until(core::monotonic_now() + 1'000'000);
   EXPECT_EQ(result, SIGUSR1);
   set_blocked(me(), 0);
   EXPECT_EQ(w().kernel_mask, 0u) << "nobody waits for it any more";
@@ -121,9 +122,8 @@ TEST_F(signal_calls, sigtimedwait_ends_with_its_time_or_another_signal) {
   EXPECT_EQ(call(me(), SYS_rt_sigtimedwait, &set, nullptr, &none, 4), -EINVAL);
   handle(SIGUSR2, SA_RESTART);
   std::optional<long> result;
-  green& g = start([&](green& self) {
-    result = call(self, SYS_rt_sigtimedwait, &set, nullptr, nullptr, 8);
-  });
+  green& g = start(
+      [&](green& self) { result = call(self, SYS_rt_sigtimedwait, &set, nullptr, nullptr, 8); });
   send_signal(g, directed(SIGUSR2));
   run();
   EXPECT_EQ(result, -EINTR);
@@ -150,5 +150,5 @@ TEST_F(signal_calls, sigaction_tells_what_it_was_told) {
   EXPECT_EQ(call(me(), SYS_rt_sigaction, SIGUSR1, nullptr, &found, 4), -EINVAL);
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

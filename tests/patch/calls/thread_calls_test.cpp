@@ -70,7 +70,7 @@ TEST_F(thread_calls, futex_limits_are_spans_or_points_as_the_operation_has_it) {
   timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   const timespec later{now.tv_sec + 1, now.tv_nsec};
-  std::uint32_t lock = 4194306;  // somebody's, so that it is waited for
+  std::uint32_t lock = 4194306; // somebody's, so that it is waited for
   green& owner = bystander();
   lock = static_cast<std::uint32_t>(owner.tid);
   EXPECT_EQ(call(me(), SYS_futex, &lock, FUTEX_LOCK_PI, 0, &past), -ETIMEDOUT)
@@ -142,8 +142,10 @@ TEST_F(thread_calls, stacks_are_told_from_other_mappings) {
   constexpr int stack = MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK;
   const long at = call(me(), SYS_mmap, nullptr, size, PROT_NONE, stack, -1, 0);
   ASSERT_GT(at, 0);
-  EXPECT_EQ(call(me(), SYS_mmap, nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), native);
-  EXPECT_EQ(call(me(), SYS_mmap, at, size, PROT_NONE, stack, -1, 0), native) << "a wished-for place";
+  EXPECT_EQ(call(me(), SYS_mmap, nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+            native);
+  EXPECT_EQ(call(me(), SYS_mmap, at, size, PROT_NONE, stack, -1, 0), native)
+      << "a wished-for place";
   EXPECT_EQ(call(me(), SYS_mprotect, at + 4096, size - 4096, PROT_READ | PROT_WRITE), 0);
   reinterpret_cast<char*>(at)[size - 1] = 1;
   EXPECT_EQ(call(me(), SYS_madvise, at + 4096, 4096, MADV_DONTNEED), 0);
@@ -154,5 +156,5 @@ TEST_F(thread_calls, stacks_are_told_from_other_mappings) {
   EXPECT_EQ(call(me(), SYS_madvise, &other_memory, 1, MADV_DONTNEED), native);
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

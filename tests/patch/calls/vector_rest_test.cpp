@@ -32,7 +32,9 @@ std::string read(vector_rest rest) {
   return all;
 }
 
-iovec entry(std::string& text) { return {text.data(), text.size()}; }
+iovec entry(std::string& text) {
+  return {text.data(), text.size()};
+}
 
 TEST(vector_rest, nothing) {
   EXPECT_TRUE(vector_rest(nullptr, 0).empty());
@@ -70,7 +72,8 @@ TEST(vector_rest, one_with_more_entries_than_a_window) {
   std::vector<std::string> texts;
   std::vector<iovec> all;
   std::string expected;
-  for (int i = 0; i < 50; ++i) texts.push_back(std::string(static_cast<std::size_t>(i % 5), 'a'));
+  for (int i = 0; i < 50; ++i)
+    texts.push_back(std::string(static_cast<std::size_t>(i % 5), 'a'));
   for (std::string& text : texts) {
     all.push_back(entry(text));
     expected += text;
@@ -93,7 +96,8 @@ TEST(vector_rest, does_as_one_string_does) {
     std::string left;
     for (std::string& text : texts) {
       text.resize(random() % 3 ? random() % 20 : 0);
-      for (char& c : text) c = static_cast<char>('a' + random() % 26);
+      for (char& c : text)
+        c = static_cast<char>('a' + random() % 26);
       left += text;
       all.push_back(entry(text));
     }
@@ -114,5 +118,5 @@ TEST(vector_rest, does_as_one_string_does) {
   }
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

@@ -95,7 +95,8 @@ void hold_several(cast& players, int i, std::string& said) {
         std::throw_with_nested(tagged(i + 1000));
       } catch (const tagged& third) {
         players.give_way();
-        said += std::to_string(first.tag) + ", " + second.what() + ", " + third.what() + ", nested ";
+        said +=
+            std::to_string(first.tag) + ", " + second.what() + ", " + third.what() + ", nested ";
         try {
           std::rethrow_if_nested(third);
         } catch (const std::exception& nested) {

@@ -42,7 +42,8 @@ class children : public stage {
   }
   pid_t sleeping_child() {
     return fork_child([] {
-      for (;;) pause();
+      for (;;)
+        pause();
       return 0;
     });
   }
@@ -136,7 +137,8 @@ TEST_F(children, a_signal_ends_the_wait) {
 
 TEST_F(children, more_than_can_be_watched_at_once) {
   std::vector<pid_t> all;
-  for (int i = 0; i < 50; ++i) all.push_back(sleeping_child());
+  for (int i = 0; i < 50; ++i)
+    all.push_back(sleeping_child());
   for (std::size_t i = all.size(); i-- > 0;) {
     kill(all[i], SIGKILL);
     for (;;) {
@@ -150,12 +152,14 @@ TEST_F(children, more_than_can_be_watched_at_once) {
     EXPECT_TRUE(WIFSIGNALED(reap(all[i])));
   }
   EXPECT_TRUE(m().children.empty());
-  EXPECT_EQ(next_own_descriptor(0, ~0u), m().reactor.epoll_descriptor()) << "their pidfds are closed";
+  EXPECT_EQ(next_own_descriptor(0, ~0u), m().reactor.epoll_descriptor())
+      << "their pidfds are closed";
 }
 
 TEST_F(children, pidfds_are_out_of_the_program_s_reach_however_many) {
   std::vector<pid_t> all;
-  for (int i = 0; i < 30; ++i) all.push_back(sleeping_child());
+  for (int i = 0; i < 30; ++i)
+    all.push_back(sleeping_child());
   start([&](green& g) { EXPECT_EQ(wait_for_children(g, -1, 0), 0); });
   int known = 0;
   for (int fd = next_own_descriptor(0, ~0u); fd >= 0;
@@ -219,5 +223,5 @@ TEST_F(children, one_that_shares_memory_passes_through_meanwhile) {
   EXPECT_TRUE(m().children.empty()) << "it failed";
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

@@ -13,14 +13,16 @@ namespace {
 class environment {
  public:
   explicit environment(std::vector<std::string> entries) : entries_(std::move(entries)) {
-    for (std::string& each : entries_) pointers_.push_back(each.data());
+    for (std::string& each : entries_)
+      pointers_.push_back(each.data());
     pointers_.push_back(nullptr);
     complaint = read_configuration(pointers_.data());
   }
   /// The environment as it is now.
   std::vector<std::string> now() const {
     std::vector<std::string> all;
-    for (char* const* each = pointers_.data(); *each; ++each) all.emplace_back(*each);
+    for (char* const* each = pointers_.data(); *each; ++each)
+      all.emplace_back(*each);
     return all;
   }
   const char* complaint;
@@ -57,8 +59,12 @@ struct size_case {
 };
 
 TEST(configuration, stack_sizes) {
-  for (const auto& [text, bytes] : {size_case{"16384", 16384}, {"16k", 16384}, {"256K", 262144},
-                                    {"2m", 2u << 20}, {"8M", 8u << 20}, {"1g", 1u << 30},
+  for (const auto& [text, bytes] : {size_case{"16384", 16384},
+                                    {"16k", 16384},
+                                    {"256K", 262144},
+                                    {"2m", 2u << 20},
+                                    {"8M", 8u << 20},
+                                    {"1g", 1u << 30},
                                     {"1G", 1u << 30}}) {
     const environment e({std::string("WEFT_STACK_SIZE=") + text});
     EXPECT_EQ(e.complaint, nullptr) << text;
@@ -102,9 +108,9 @@ TEST(configuration, no_children_takes_weft_out_of_ld_preload) {
 }
 
 TEST(configuration, a_folder_of_weft_s_name_is_not_weft) {
-  EXPECT_EQ(after_no_children("/opt/libweft-patch.so.d/other.so"),
-            (strings{"A=1", "WEFT_NO_CHILDREN=1", "LD_PRELOAD=/opt/libweft-patch.so.d/other.so",
-                     "Z=2"}));
+  EXPECT_EQ(
+      after_no_children("/opt/libweft-patch.so.d/other.so"),
+      (strings{"A=1", "WEFT_NO_CHILDREN=1", "LD_PRELOAD=/opt/libweft-patch.so.d/other.so", "Z=2"}));
 }
 
 TEST(configuration, children_keep_ld_preload_otherwise) {
@@ -112,5 +118,5 @@ TEST(configuration, children_keep_ld_preload_otherwise) {
   EXPECT_EQ(e.now(), (strings{"WEFT_NO_CHILDREN=0", "LD_PRELOAD=/lib/libweft-patch.so"}));
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

@@ -61,7 +61,7 @@ TEST_F(futex_priority, errors_are_the_kernel_s) {
   lock = tid(me());
   EXPECT_EQ(futexes().lock_pi(me(), &lock, core::never), -EDEADLK);
   EXPECT_EQ(futexes().trylock_pi(me(), &lock), -EDEADLK);
-  lock = 12345678;  // nobody
+  lock = 12345678; // nobody
   EXPECT_EQ(futexes().lock_pi(me(), &lock, core::never), -ESRCH);
   EXPECT_EQ(futexes().trylock_pi(me(), &lock), -EAGAIN);
   EXPECT_EQ(futexes().unlock_pi(me(), &lock), -EPERM);
@@ -109,7 +109,7 @@ TEST_F(futex_priority, a_hand_over_is_not_taken_back) {
   locks("owner");
   green& g = locks("1");
   futexes().wake(&go, 1, ~0u);
-  yield(me());  // the owner has given it to 1, who has not run
+  yield(me()); // the owner has given it to 1, who has not run
   EXPECT_FALSE(unpark(g, wakeup::timeout));
   run();
   EXPECT_EQ(notes.read(), "owner 1");
@@ -164,7 +164,8 @@ TEST_F(futex_priority, a_free_lock_is_given_to_the_first_requeued_at_once) {
 }
 
 TEST_F(futex_priority, one_and_so_many_more_are_requeued) {
-  for (const char* name : {"1", "2", "3"}) waits_requeued(name);
+  for (const char* name : {"1", "2", "3"})
+    waits_requeued(name);
   EXPECT_EQ(futexes().requeue_pi(&condition, &lock, 0), 1);
   run();
   EXPECT_EQ(notes.read(), "1");
@@ -202,5 +203,5 @@ TEST_F(futex_priority, a_requeueing_wait_that_ends_otherwise) {
   EXPECT_EQ(lock, 0u);
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

@@ -68,7 +68,8 @@ TEST_F(futex_test, a_deadline_comes_and_not_too_early) {
 }
 
 TEST_F(futex_test, wakes_first_come_first_served) {
-  for (const char* name : {"1", "2", "3", "4"}) waits(name, a);
+  for (const char* name : {"1", "2", "3", "4"})
+    waits(name, a);
   EXPECT_EQ(wake(a, 1), 1);
   EXPECT_EQ(notes.read(), "1");
   EXPECT_EQ(wake(a, 2), 2);
@@ -81,7 +82,8 @@ TEST_F(futex_test, wakes_first_come_first_served) {
 
 /// An oddity of the kernel's that its callers may have come to rely on.
 TEST_F(futex_test, who_asks_for_none_or_fewer_gets_one) {
-  for (const char* name : {"1", "2", "3"}) waits(name, a);
+  for (const char* name : {"1", "2", "3"})
+    waits(name, a);
   EXPECT_EQ(wake(a, 0), 1);
   EXPECT_EQ(wake(a, -1), 1);
   EXPECT_EQ(wake(a, INT_MIN), 1);
@@ -99,7 +101,8 @@ TEST_F(futex_test, wakes_one_word_s_waiters_only) {
 /// Two words of one bucket: the table is keyed by a hash.
 TEST_F(futex_test, words_that_collide_are_kept_apart) {
   std::vector<std::uint32_t> many(3 * 4096);
-  for (std::size_t i = 0; i < many.size(); i += 7) waits(std::to_string(i), many[i]);
+  for (std::size_t i = 0; i < many.size(); i += 7)
+    waits(std::to_string(i), many[i]);
   for (std::size_t i = 0; i < many.size(); ++i) {
     ASSERT_EQ(wake(many[i]), i % 7 == 0 ? 1 : 0);
     ASSERT_EQ(notes.read(), i % 7 == 0 ? std::to_string(i) : "");
@@ -152,7 +155,8 @@ TEST_F(futex_test, a_wake_is_not_taken_back) {
   EXPECT_EQ(wake(a), 1);
 }
 
-/// The other way round: who was interrupted is no waiter any more, so that the wake goes to the next.
+/// The other way round: who was interrupted is no waiter any more, so that the wake goes to the
+/// next.
 TEST_F(futex_test, a_wake_after_a_signal_is_for_the_next_unless_it_comes_before_it_ran) {
   green& g = waits("1", a);
   waits("2", a);
@@ -170,7 +174,8 @@ TEST_F(futex_test, a_wake_after_a_signal_is_for_the_next_unless_it_comes_before_
 }
 
 TEST_F(futex_test, requeue_wakes_some_and_moves_some) {
-  for (const char* name : {"1", "2", "3", "4", "5"}) waits(name, a);
+  for (const char* name : {"1", "2", "3", "4", "5"})
+    waits(name, a);
   EXPECT_EQ(futexes().requeue(&a, &b, 1, 2), 3);
   run();
   EXPECT_EQ(notes.read(), "1");
@@ -181,7 +186,8 @@ TEST_F(futex_test, requeue_wakes_some_and_moves_some) {
 }
 
 TEST_F(futex_test, requeue_to_the_word_itself_moves_each_once) {
-  for (const char* name : {"1", "2", "3"}) waits(name, a);
+  for (const char* name : {"1", "2", "3"})
+    waits(name, a);
   EXPECT_EQ(futexes().requeue(&a, &a, 0, INT_MAX), 3);
   EXPECT_EQ(wake(a), 3);
   EXPECT_EQ(notes.read(), "1 2 3");
@@ -227,54 +233,56 @@ TEST_F(futex_test, does_as_a_naive_model_does) {
   std::mt19937 random{23};
   const auto one_of = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
   std::string expected;
-  const auto expect = [&](const std::string& name) { expected += (expected.empty() ? "" : " ") + name; };
+  const auto expect = [&](const std::string& name) {
+    expected += (expected.empty() ? "" : " ") + name;
+  };
   for (int step = 0; step < 4000; ++step) {
     const std::size_t i = one_of(words), j = one_of(words);
     expected.clear();
     long count = 0, counted = 0;
     switch (random() % 5) {
-      case 0:
-      case 1: {
-        const std::string name = std::to_string(step);
-        const std::uint32_t bitset = random() % 2 ? any : 1u << one_of(3);
-        model[i].push_back({name, bitset, &waits(name, word[i], bitset)});
-        break;
+    case 0:
+    case 1: {
+      const std::string name = std::to_string(step);
+      const std::uint32_t bitset = random() % 2 ? any : 1u << one_of(3);
+      model[i].push_back({name, bitset, &waits(name, word[i], bitset)});
+      break;
+    }
+    case 2: {
+      const int most = static_cast<int>(one_of(4));
+      const std::uint32_t bitset = random() % 2 ? any : 1u << one_of(3);
+      std::erase_if(model[i], [&](const waiter& each) {
+        if (counted == std::max(most, 1) || !(each.bitset & bitset)) return false;
+        expect(each.name);
+        ++counted;
+        return true;
+      });
+      count = wake(word[i], most, bitset);
+      break;
+    }
+    case 3: {
+      const int woken = static_cast<int>(one_of(3)), moved = static_cast<int>(one_of(4));
+      std::deque<waiter> taken;
+      for (int n = 0; n < woken && !model[i].empty(); ++n, ++counted) {
+        expect(model[i].front().name);
+        model[i].pop_front();
       }
-      case 2: {
-        const int most = static_cast<int>(one_of(4));
-        const std::uint32_t bitset = random() % 2 ? any : 1u << one_of(3);
-        std::erase_if(model[i], [&](const waiter& each) {
-          if (counted == std::max(most, 1) || !(each.bitset & bitset)) return false;
-          expect(each.name);
-          ++counted;
-          return true;
-        });
-        count = wake(word[i], most, bitset);
-        break;
+      for (int n = 0; n < moved && !model[i].empty(); ++n, ++counted) {
+        taken.push_back(model[i].front());
+        model[i].pop_front();
       }
-      case 3: {
-        const int woken = static_cast<int>(one_of(3)), moved = static_cast<int>(one_of(4));
-        std::deque<waiter> taken;
-        for (int n = 0; n < woken && !model[i].empty(); ++n, ++counted) {
-          expect(model[i].front().name);
-          model[i].pop_front();
-        }
-        for (int n = 0; n < moved && !model[i].empty(); ++n, ++counted) {
-          taken.push_back(model[i].front());
-          model[i].pop_front();
-        }
-        model[j].insert(model[j].end(), taken.begin(), taken.end());
-        count = futexes().requeue(&word[i], &word[j], woken, moved);
-        run();
-        break;
-      }
-      default:
-        if (model[i].empty()) break;
-        const std::size_t n = one_of(model[i].size());
-        expect(model[i][n].name + "=" + std::to_string(restart_if_allowed));
-        EXPECT_TRUE(unpark(*model[i][n].thread, wakeup::signal));
-        model[i].erase(model[i].begin() + static_cast<std::ptrdiff_t>(n));
-        run();
+      model[j].insert(model[j].end(), taken.begin(), taken.end());
+      count = futexes().requeue(&word[i], &word[j], woken, moved);
+      run();
+      break;
+    }
+    default:
+      if (model[i].empty()) break;
+      const std::size_t n = one_of(model[i].size());
+      expect(model[i][n].name + "=" + std::to_string(restart_if_allowed));
+      EXPECT_TRUE(unpark(*model[i][n].thread, wakeup::signal));
+      model[i].erase(model[i].begin() + static_cast<std::ptrdiff_t>(n));
+      run();
     }
     ASSERT_EQ(count, counted) << "step " << step;
     ASSERT_EQ(notes.read(), expected) << "step " << step;
@@ -284,5 +292,5 @@ TEST_F(futex_test, does_as_a_naive_model_does) {
   EXPECT_EQ(still_there(), 0u);
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

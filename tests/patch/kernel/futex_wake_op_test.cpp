@@ -61,7 +61,7 @@ TEST_F(futex_wake_op, operations) {
 
 struct comparison_case {
   int compare;
-  bool below, equal, above;  // outcome for an old value below, at and above the argument
+  bool below, equal, above; // outcome for an old value below, at and above the argument
 };
 
 TEST_F(futex_wake_op, comparisons_look_at_the_old_value_as_signed) {
@@ -121,5 +121,5 @@ TEST_F(futex_wake_op, an_unknown_comparison_is_found_after_the_operation) {
   run();
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

@@ -49,7 +49,7 @@ TEST(object_pool, no_two_objects_overlap_and_all_are_aligned) {
   object_pool<item> pool;
   std::set<std::uintptr_t> places;
   std::vector<item*> all;
-  for (int i = 0; i < 3000; ++i) {  // several blocks
+  for (int i = 0; i < 3000; ++i) { // several blocks
     item* each = pool.make(i);
     ASSERT_TRUE(each);
     const auto at = reinterpret_cast<std::uintptr_t>(each);
@@ -79,5 +79,5 @@ TEST(object_pool, a_first_block_is_used_from_its_front) {
   EXPECT_GT(b, a);
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

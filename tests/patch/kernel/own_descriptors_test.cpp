@@ -17,7 +17,8 @@ class own_descriptors : public testing::Test {
  protected:
   own_descriptors() { getrlimit(RLIMIT_NOFILE, &before_); }
   ~own_descriptors() override {
-    for (const int fd : mine_) close_own(fd);
+    for (const int fd : mine_)
+      close_own(fd);
     setrlimit(RLIMIT_NOFILE, &before_);
   }
   void allow(rlim_t most) {
@@ -73,26 +74,30 @@ TEST_F(own_descriptors, leave_the_low_numbers_to_the_program_even_if_there_are_f
 TEST_F(own_descriptors, find_room_further_down) {
   allow(64);
   std::vector<int> others;
-  for (int fd = dup(0); fd >= 0; fd = dup(0)) others.push_back(fd);
-  for (const int fd : {others.front(), 40}) {  // a place to come from, and one to go to
+  for (int fd = dup(0); fd >= 0; fd = dup(0))
+    others.push_back(fd);
+  for (const int fd : {others.front(), 40}) { // a place to come from, and one to go to
     close(fd);
     std::erase(others, fd);
   }
   EXPECT_EQ(move(), 40);
-  for (const int fd : others) close(fd);
+  for (const int fd : others)
+    close(fd);
 }
 
 TEST_F(own_descriptors, stay_where_they_are_if_there_is_no_room) {
   allow(64);
   std::vector<int> others;
-  for (int fd = dup(0); fd >= 0; fd = dup(0)) others.push_back(fd);
+  for (int fd = dup(0); fd >= 0; fd = dup(0))
+    others.push_back(fd);
   close(others.back());
   others.pop_back();
   const int last = eventfd(0, 0);
   EXPECT_EQ(move(last), last);
   EXPECT_TRUE(is_open(last));
   EXPECT_TRUE(is_own_descriptor(last)) << "out of the program's reach nevertheless";
-  for (const int fd : others) close(fd);
+  for (const int fd : others)
+    close(fd);
 }
 
 TEST_F(own_descriptors, go_round_a_number_that_is_taken) {
@@ -125,12 +130,13 @@ TEST_F(own_descriptors, the_next_one_in_a_range) {
 TEST_F(own_descriptors, however_many_there_are_all_are_known) {
   allow(1024);
   std::vector<int> all;
-  for (int i = 0; i < 200; ++i) all.push_back(move());
+  for (int i = 0; i < 200; ++i)
+    all.push_back(move());
   for (const int fd : all) {
     EXPECT_TRUE(is_own_descriptor(fd)) << fd;
     EXPECT_GE(fd, 256) << "the low ones are the program's";
   }
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

@@ -59,7 +59,8 @@ TEST(print, addresses) {
 TEST(print, what_is_too_long_is_cut_and_still_a_line) {
   const std::string text = written([] {
     line_printer out;
-    for (int i = 0; i < 1000; ++i) out << "x";
+    for (int i = 0; i < 1000; ++i)
+      out << "x";
     out << 12345;
   });
   EXPECT_EQ(text, std::string(511, 'x') + "\n|");
@@ -77,5 +78,5 @@ TEST(print, statistics) {
             "weft: parks sleep 10, futex 11, io 12, poll 13, child 14, signal 15\n|");
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

@@ -60,7 +60,8 @@ TEST_F(robust_list_test, marks_all_that_the_thread_held) {
       add(each);
     }
   });
-  for (const mutex& each : all) EXPECT_EQ(each.word, FUTEX_OWNER_DIED);
+  for (const mutex& each : all)
+    EXPECT_EQ(each.word, FUTEX_OWNER_DIED);
 }
 
 TEST_F(robust_list_test, what_another_holds_by_now_is_left_alone) {
@@ -100,7 +101,7 @@ TEST_F(robust_list_test, the_operation_that_was_under_way_counts_too) {
   mutex pending, listed;
   ends([&](green& g) {
     pending.word = tid(g);
-    head.list_op_pending = &pending.link;  // locked, and not in the list yet
+    head.list_op_pending = &pending.link; // locked, and not in the list yet
     listed.word = tid(g);
     add(listed);
   });
@@ -152,5 +153,5 @@ TEST_F(robust_list_test, a_damaged_list_that_never_ends_is_given_up) {
   EXPECT_EQ(b.word, FUTEX_OWNER_DIED);
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

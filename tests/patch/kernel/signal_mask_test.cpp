@@ -36,7 +36,9 @@ struct seen {
 };
 std::vector<seen> handled;
 green* handling = nullptr;
-void note(int signal, siginfo_t*, void*) { handled.push_back({signal, handling->blocked}); }
+void note(int signal, siginfo_t*, void*) {
+  handled.push_back({signal, handling->blocked});
+}
 void note_and_change_mask(int signal, siginfo_t* info, void* context) {
   note(signal, info, context);
   sigaddset(&static_cast<ucontext_t*>(context)->uc_sigmask, SIGTERM);
@@ -55,7 +57,8 @@ class signals_test : public stage {
   }
   ~signals_test() override {
     me().pending.clear();
-    for (green* g : threads) g->pending.clear();
+    for (green* g : threads)
+      g->pending.clear();
   }
   std::uint64_t intersection() {
     std::uint64_t all = ~std::uint64_t{0};
@@ -112,25 +115,29 @@ TEST_F(signals_test, the_books_agree_with_a_naive_intersection) {
     // Few bits, all but few, or anything.
     const std::uint64_t r = random() | random();
     switch (random() % 3) {
-      case 0: return random() & random() & random();
-      case 1: return r | random() | random();
-      default: return r;
+    case 0:
+      return random() & random() & random();
+    case 1:
+      return r | random() | random();
+    default:
+      return r;
     }
   };
   threads.push_back(&me());
   for (int step = 0; step < 20'000; ++step) {
     green& any = *threads[random() % threads.size()];
     switch (random() % 8) {
-      case 0:  // a thread inherits its creator's mask
-        if (threads.size() < 60) threads.push_back(&bystander(any.blocked));
-        break;
-      case 1:
-        if (&any != &me()) {
-          std::erase(threads, &any);
-          dismiss(any);
-        }
-        break;
-      default: set_blocked(any, some_mask());
+    case 0: // a thread inherits its creator's mask
+      if (threads.size() < 60) threads.push_back(&bystander(any.blocked));
+      break;
+    case 1:
+      if (&any != &me()) {
+        std::erase(threads, &any);
+        dismiss(any);
+      }
+      break;
+    default:
+      set_blocked(any, some_mask());
     }
     ASSERT_EQ(w().kernel_mask, intersection()) << "step " << step;
     ASSERT_EQ(m().signals.worker_mask(), intersection()) << "step " << step;
@@ -167,7 +174,8 @@ TEST_F(signals_test, a_signal_ends_an_interruptible_wait_only) {
   green& a = parked(0, true);
   green& b = parked(signal_bit(SIGUSR1), true);
   green& c = parked(0, false);
-  for (green* g : {&a, &b, &c}) send_signal(*g, from_somebody(SIGUSR1));
+  for (green* g : {&a, &b, &c})
+    send_signal(*g, from_somebody(SIGUSR1));
   EXPECT_EQ(a.why, wakeup::signal);
   EXPECT_EQ(b.why, wakeup::parked);
   EXPECT_EQ(c.why, wakeup::parked);
@@ -210,7 +218,8 @@ TEST_F(signals_test, nodefer_leaves_the_signal_itself_open) {
 }
 
 TEST_F(signals_test, all_that_is_pending_is_delivered_lowest_first_but_what_is_blocked) {
-  for (const int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM}) handle(signal, note, SA_RESTART);
+  for (const int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM})
+    handle(signal, note, SA_RESTART);
   set_blocked(me(), signal_bit(SIGUSR2));
   for (const int signal : {SIGTERM, SIGUSR2, SIGUSR1, SIGHUP})
     send_signal(me(), from_somebody(signal));
@@ -261,5 +270,5 @@ TEST_F(signals_test, after_a_temporary_mask_the_old_one_is_the_handler_s_to_retu
   EXPECT_FALSE(me().restore_blocked);
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

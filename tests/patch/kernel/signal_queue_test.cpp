@@ -50,7 +50,8 @@ TEST_F(signal_queue_test, a_standard_signal_is_kept_once_with_what_came_first) {
 }
 
 TEST_F(signal_queue_test, realtime_signals_queue_in_their_order) {
-  for (int i = 0; i < 3; ++i) queue.push(numbered(40, i));
+  for (int i = 0; i < 3; ++i)
+    queue.push(numbered(40, i));
   EXPECT_EQ(pop(), one(40, 0));
   EXPECT_EQ(queue.set(), signal_bit(40)) << "two more are there";
   EXPECT_EQ(pop(), one(40, 1));
@@ -59,7 +60,8 @@ TEST_F(signal_queue_test, realtime_signals_queue_in_their_order) {
 }
 
 TEST_F(signal_queue_test, the_lowest_number_comes_first) {
-  for (const int signal : {64, SIGTERM, 34, SIGHUP}) queue.push(numbered(signal, signal));
+  for (const int signal : {64, SIGTERM, 34, SIGHUP})
+    queue.push(numbered(signal, signal));
   EXPECT_EQ(pop(), one(SIGHUP, SIGHUP));
   EXPECT_EQ(pop(), one(SIGTERM, SIGTERM));
   EXPECT_EQ(pop(), one(34, 34));
@@ -110,5 +112,5 @@ TEST_F(signal_queue_test, does_as_a_model_of_linux_does) {
   }
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

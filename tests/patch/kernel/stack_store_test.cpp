@@ -101,7 +101,8 @@ TEST_F(stack_store_test, many_sizes_then_the_kernel_s_turn) {
     EXPECT_TRUE(store.owns(at + bytes - 1));
     std::memset(at + page, 3, bytes - page);
   }
-  for (auto [at, bytes] : all) EXPECT_EQ(store.free(at, bytes), 0);
+  for (auto [at, bytes] : all)
+    EXPECT_EQ(store.free(at, bytes), 0);
   EXPECT_EQ(create(all.front().second), all.front().first) << "a known size still works";
 }
 
@@ -204,8 +205,9 @@ TEST_F(stack_store_test, random_threads_never_share_a_byte) {
     }
   }
   std::set<char*> places;
-  for (const user& u : users) EXPECT_TRUE(places.insert(u.at).second);
+  for (const user& u : users)
+    EXPECT_TRUE(places.insert(u.at).second);
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

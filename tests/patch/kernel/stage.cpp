@@ -11,14 +11,14 @@
 
 namespace weft::patch {
 
-bool has_fsgsbase = false;  // start.cpp, which is not linked here, finds that out
+bool has_fsgsbase = false; // start.cpp, which is not linked here, finds that out
 
 namespace {
 
 constexpr std::size_t stack_size = 256 * 1024;
 pid_t next_bystander = 4200000;
 
-}  // namespace
+} // namespace
 
 struct stage::actor {
   explicit actor(part p) : body(std::move(p)), stack(new char[stack_size]) {}
@@ -83,7 +83,8 @@ green& stage::start(part body) {
 }
 
 void stage::run() noexcept {
-  do yield(*main_);
+  do
+    yield(*main_);
   while (!w().ready.empty());
 }
 
@@ -110,6 +111,8 @@ void stage::dismiss(green& g) noexcept {
   --bystanders_;
 }
 
-core::nanoseconds soon() noexcept { return core::monotonic_now() + 30'000'000; }
+core::nanoseconds soon() noexcept {
+  return core::monotonic_now() + 30'000'000;
+}
 
-}  // namespace weft::patch
+} // namespace weft::patch

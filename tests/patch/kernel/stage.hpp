@@ -71,4 +71,4 @@ class diary {
 inline constexpr core::nanoseconds long_ago = 1;
 [[nodiscard]] core::nanoseconds soon() noexcept;
 
-}  // namespace weft::patch
+} // namespace weft::patch

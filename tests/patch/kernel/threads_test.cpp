@@ -31,7 +31,7 @@ class threads : public stage {
   };
   made create(std::uint64_t flags = pthread_flags) {
     made t;
-    static green placeholder;  // stands where the thread's own comes
+    static green placeholder; // stands where the thread's own comes
     t.tls = make_bare_tls(placeholder);
     clone_args args{};
     args.flags = flags;
@@ -138,7 +138,8 @@ TEST_F(threads, the_first_tid_depends_on_the_seed) {
 
 TEST_F(threads, are_found_by_tid_while_they_exist) {
   std::vector<made> all;
-  for (int i = 0; i < 10'000; ++i) all.push_back(create());  // more than the table has places
+  for (int i = 0; i < 10'000; ++i)
+    all.push_back(create()); // more than the table has places
   for (const made& t : all) {
     green* g = find_thread(static_cast<pid_t>(t.result));
     ASSERT_TRUE(g);
@@ -220,5 +221,5 @@ TEST_F(threads, a_yielding_one_lets_every_other_run_once) {
   EXPECT_EQ(notes.read(), "A1 B1 C1 A2 B2 C2 A3 B3 C3");
 }
 
-}  // namespace
-}  // namespace weft::patch
+} // namespace
+} // namespace weft::patch

@@ -41,7 +41,8 @@ static int pipes[workers][2];
 
 static void* work(void* argument) {
   const int* ends = argument;
-  for (int i = 0; i < naps; ++i) sleep_ms(2);
+  for (int i = 0; i < naps; ++i)
+    sleep_ms(2);
   char c;
   must(read(ends[0], &c, 1) == 1, "read");
   must(close(ends[0]) == 0, "close");
@@ -54,8 +55,9 @@ static void do_work(void) {
     must(pipe(pipes[i]) == 0, "pipe");
     must(pthread_create(&threads[i], NULL, work, pipes[i]) == 0, "pthread_create");
   }
-  sleep_ms(200);  // all wait for their pipes by now
-  for (int i = 0; i < workers; ++i) must(write(pipes[i][1], "x", 1) == 1, "write");
+  sleep_ms(200); // all wait for their pipes by now
+  for (int i = 0; i < workers; ++i)
+    must(write(pipes[i][1], "x", 1) == 1, "write");
   for (int i = 0; i < workers; ++i) {
     pthread_join(threads[i], NULL);
     close(pipes[i][1]);
@@ -96,10 +98,12 @@ static void do_mapped(const char* how) {
   char line[4096];
   int found = 0;
   must(maps != NULL, "maps");
-  while (fgets(line, sizeof line, maps)) found |= strstr(line, "libweft-patch") != NULL;
+  while (fgets(line, sizeof line, maps))
+    found |= strstr(line, "libweft-patch") != NULL;
   fclose(maps);
   const char* preload = getenv("LD_PRELOAD");
-  printf("%s: %s, LD_PRELOAD %s\n", how, found ? "mapped" : "not mapped", preload ? preload : "unset");
+  printf("%s: %s, LD_PRELOAD %s\n", how, found ? "mapped" : "not mapped",
+         preload ? preload : "unset");
   fflush(stdout);
 }
 
@@ -122,7 +126,9 @@ static void do_children(const char* self) {
 
 // ---- descriptors
 
-static int by_number(const void* a, const void* b) { return *(const int*)a - *(const int*)b; }
+static int by_number(const void* a, const void* b) {
+  return *(const int*)a - *(const int*)b;
+}
 
 static void list_descriptors(const char* who) {
   int all[4096], count = 0;
@@ -133,7 +139,8 @@ static void list_descriptors(const char* who) {
   closedir(dir);
   qsort(all, count, sizeof *all, by_number);
   printf("%s:", who);
-  for (int i = 0; i < count; ++i) printf(" %d", all[i]);
+  for (int i = 0; i < count; ++i)
+    printf(" %d", all[i]);
   puts("");
   fflush(stdout);
 }
@@ -142,7 +149,8 @@ static int kernel_threads(void) {
   int count = 0;
   DIR* dir = opendir("/proc/self/task");
   must(dir != NULL, "opendir");
-  for (struct dirent* e; (e = readdir(dir));) count += e->d_name[0] != '.';
+  for (struct dirent* e; (e = readdir(dir));)
+    count += e->d_name[0] != '.';
   closedir(dir);
   return count;
 }
@@ -159,13 +167,14 @@ static void tell_lines(const char* file, const char* const* names) {
 
 /// One thread: nothing of it is to differ.
 static void do_alone(void) {
-  static const char* const names[] = {"Seccomp:", "NoNewPrivs:", "SigBlk:", "SigIgn:", "SigCgt:",
-                                      "Threads:", "FDSize:", NULL};
+  static const char* const names[] = {
+      "Seccomp:", "NoNewPrivs:", "SigBlk:", "SigIgn:", "SigCgt:", "Threads:", "FDSize:", NULL};
   list_descriptors("own");
   printf("kernel threads %d\n", kernel_threads());
   tell_lines("/proc/self/status", names);
   int count = 0;
-  while (dup(0) >= 0) ++count;
+  while (dup(0) >= 0)
+    ++count;
   printf("%d more, then %s\n", count, strerror(errno));
 }
 
@@ -221,7 +230,8 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int over;
 static void* background(void* unused) {
   pthread_mutex_lock(&mutex);
-  while (!over) pthread_cond_wait(&changed, &mutex);
+  while (!over)
+    pthread_cond_wait(&changed, &mutex);
   pthread_mutex_unlock(&mutex);
   return unused;
 }
@@ -231,7 +241,8 @@ static void do_close_all(void) {
   must(pthread_create(&thread, NULL, background, NULL) == 0, "pthread_create");
   exchange();
   int closed = 0;
-  for (int fd = 3; fd < 1024; ++fd) closed += close(fd) == 0;
+  for (int fd = 3; fd < 1024; ++fd)
+    closed += close(fd) == 0;
   printf("closed %d\n", closed);
   exchange();
   must(close_range(3, ~0u, 0) == 0, "close_range");
@@ -240,7 +251,7 @@ static void do_close_all(void) {
   exchange();
   closefrom(3);
   exchange();
-  list_descriptors("left");  // natively three; what weft keeps is beyond
+  list_descriptors("left"); // natively three; what weft keeps is beyond
   pthread_mutex_lock(&mutex);
   over = 1;
   pthread_cond_signal(&changed);
@@ -252,16 +263,19 @@ static void do_close_all(void) {
 // ---- end: the ways to end, with other threads waiting
 
 static void* wait_for_ever(void* unused) {
-  for (;;) pause();
+  for (;;)
+    pause();
   return unused;
 }
-static void* end_process(void* status) { exit(*(int*)status); }
+static void* end_process(void* status) {
+  exit(*(int*)status);
+}
 
 static void do_end(const char* how, int status) {
   pthread_t thread;
   must(pthread_create(&thread, NULL, wait_for_ever, NULL) == 0, "pthread_create");
   if (strcmp(how, "return") == 0) exit(status);
-  if (strcmp(how, "mute") == 0) {  // as coreutils do, to see whether all was written
+  if (strcmp(how, "mute") == 0) { // as coreutils do, to see whether all was written
     close(2);
     exit(status);
   }
@@ -283,15 +297,25 @@ static void do_end(const char* how, int status) {
 
 int main(int argc, char** argv) {
   const char* what = argc > 1 ? argv[1] : "";
-  if (strcmp(what, "work") == 0) do_work();
-  else if (strcmp(what, "nothing") == 0) puts("done");
-  else if (strcmp(what, "stack") == 0) do_stack();
-  else if (strcmp(what, "mapped") == 0) do_mapped(argv[2]);
-  else if (strcmp(what, "children") == 0) do_children(argv[0]);
-  else if (strcmp(what, "alone") == 0) do_alone();
-  else if (strcmp(what, "inherited") == 0) do_inherited();
-  else if (strcmp(what, "close-all") == 0) do_close_all();
-  else if (strcmp(what, "end") == 0) do_end(argv[2], atoi(argv[3]));
-  else return 97;
+  if (strcmp(what, "work") == 0)
+    do_work();
+  else if (strcmp(what, "nothing") == 0)
+    puts("done");
+  else if (strcmp(what, "stack") == 0)
+    do_stack();
+  else if (strcmp(what, "mapped") == 0)
+    do_mapped(argv[2]);
+  else if (strcmp(what, "children") == 0)
+    do_children(argv[0]);
+  else if (strcmp(what, "alone") == 0)
+    do_alone();
+  else if (strcmp(what, "inherited") == 0)
+    do_inherited();
+  else if (strcmp(what, "close-all") == 0)
+    do_close_all();
+  else if (strcmp(what, "end") == 0)
+    do_end(argv[2], atoi(argv[3]));
+  else
+    return 97;
   return 0;
 }
