@@ -68,9 +68,9 @@ void emplace_callable(state& s, Bound&& bound) {
   using slot = callable_slot<T, std::decay_t<Bound>>;
   auto* at = static_cast<void*>(s.storage + slot::offset);
   if constexpr (slot::is_inline)
-    ::new (at) std::decay_t<Bound>(std::move(bound));
+    ::new (at) std::decay_t<Bound>(std::forward<Bound>(bound));
   else
-    ::new (at) std::decay_t<Bound>*(new std::decay_t<Bound>(std::move(bound)));
+    ::new (at) std::decay_t<Bound>*(new std::decay_t<Bound>(std::forward<Bound>(bound)));
 }
 
 template <class F, class... Args>
@@ -92,7 +92,7 @@ template <class T, class Bound, class Start>
 task<T> make_task(const spawn_options* options, Bound&& bound, Start&& start) {
   state& s = new_fiber(fiber_type<T, std::decay_t<Bound>>, options);
   try {
-    emplace_callable<T>(s, std::move(bound));
+    emplace_callable<T>(s, std::forward<Bound>(bound));
     s.set(has_callable);
     start(s);
   } catch (...) {
