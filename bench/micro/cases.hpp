@@ -126,7 +126,7 @@ void sleepers(benchmark::State& state) {
         while (!over && std::chrono::steady_clock::now() < end)
           Library::sleep(std::chrono::seconds(60));
       }));
-    while (asleep < fibers)
+    while (asleep < fibers) // NOLINT(bugprone-infinite-loop): the fibers count
       Library::yield();
     state.PauseTiming();
     state.counters["bytes"] = (memory_in_use() - before) / static_cast<double>(fibers);

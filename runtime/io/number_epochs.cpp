@@ -137,7 +137,8 @@ void tell_other_hubs(int fd, const hub* mine) noexcept {
   const std::lock_guard held(hubs_mutex);
   for (hub* each : hubs()) {
     if (each == mine) continue;
-    auto* message = new notice;
+    auto* message = new (std::nothrow) notice;
+    if (!message) continue; // its reactor's next audit finds the number closed
     message->deliver = &notice::hear;
     message->fd = fd;
     if (!each->post(*message)) delete message; // it has ended, and nobody waits there any more
