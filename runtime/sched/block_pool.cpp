@@ -3,12 +3,21 @@
 
 #include <new>
 
+// LeakSanitizer does not look into mappings for what keeps memory alive: told where the blocks
+// are, also in a program of whose objects only it was built with one.
+extern "C" {
+[[gnu::weak]] void __lsan_register_root_region(const void* at, std::size_t size);
+[[gnu::weak]] void __lsan_unregister_root_region(const void* at, std::size_t size);
+}
+
 namespace weft::detail {
 
 // How many empty slabs are kept for the next burst.
 constexpr std::size_t empty_slabs_kept = 4;
 
 block_pool::~block_pool() {
+  if (__lsan_unregister_root_region)
+    slabs_.for_each([](slab& s) { __lsan_unregister_root_region(&s, slab_bytes); });
   memory_.discard();
 }
 
@@ -38,6 +47,7 @@ state* block_pool::allocate_slowly() {
       --used_;
       throw std::bad_alloc();
     }
+    if (__lsan_register_root_region) __lsan_register_root_region(memory, slab_bytes);
     current_ = ::new (memory) slab;
     slabs_.push_back(*current_);
   }
@@ -58,6 +68,7 @@ void block_pool::released_elsewhere(slab& s) noexcept {
       *link = p->next_partial;
       p->unlink();
       --empty_slabs_;
+      if (__lsan_unregister_root_region) __lsan_unregister_root_region(p, slab_bytes);
       memory_.release(p);
     } else {
       link = &p->next_partial;
