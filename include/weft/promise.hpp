@@ -70,7 +70,7 @@ class promise {
 
   /// Sets an exception as the outcome. Throws `future_error` if there is one already, or if
   /// `error` is null.
-  void set_exception(std::exception_ptr error) { detail::set_error(checked(), std::move(error)); }
+  void set_exception(const std::exception_ptr& error) { detail::set_error(checked(), error); }
   template <class E>
   requires(!std::is_convertible_v<E, std::exception_ptr>) void set_exception(E&& error) {
     set_exception(std::make_exception_ptr(std::forward<E>(error)));

@@ -83,9 +83,9 @@ class any_task : public task_interface<future_base> {
 /// cancellation (gevent's Greenlet.throw, without waiting). Not started yet: the task ends with
 /// `error`. False, without effect, if it is done. Any thread; never blocks, no switch point.
 template <class Base>
-bool throw_into(const task_interface<Base>& t, std::exception_ptr error) {
+bool throw_into(const task_interface<Base>& t, const std::exception_ptr& error) {
   if (!t.internal_state()) detail::throw_no_state("throw_into");
-  return detail::cancel_state(*t.internal_state(), std::move(error));
+  return detail::cancel_state(*t.internal_state(), error);
 }
 template <class Base, class E>
 requires(!std::is_convertible_v<E, std::exception_ptr>) bool throw_into(

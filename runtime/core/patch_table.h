@@ -12,6 +12,8 @@
 extern "C" {
 #endif
 
+/* In C, unlike in C++, (void) says more than (). */
+/* NOLINTBEGIN(modernize-redundant-void-arg) */
 struct weft_patch_table {
   unsigned long size; /* of the table, as the patch was built */
 
@@ -30,6 +32,7 @@ struct weft_patch_table {
 
 /* Exported by the patch; to be looked up, not linked. */
 const struct weft_patch_table* weft_patch_get_table(void);
+/* NOLINTEND(modernize-redundant-void-arg) */
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <new>
+
+#include "runtime/core/sys.hpp"
 #include "runtime/sched/error_report.hpp"
 #include "runtime/sched/hub.hpp"
 #include "runtime/sched/state.hpp"
@@ -102,7 +105,8 @@ struct interrupt_message : inbox_item {
 
 bool interrupt_elsewhere(state& s, std::exception_ptr error) noexcept {
   if (s.done()) return false;
-  auto* m = new interrupt_message;
+  auto* m = new (std::nothrow) interrupt_message;
+  if (!m) core::sys::fatal("weft: no memory for a cancellation of another thread's fiber\n");
   retain(s);
   m->fiber = state_ref(&s);
   m->error = std::move(error);

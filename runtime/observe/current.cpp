@@ -20,7 +20,7 @@ std::vector<any_task> all_tasks() {
     h->for_each_fiber([&](detail::state& s) {
       if (s.has(detail::thread_fiber)) return;
       detail::retain(s);
-      tasks.push_back(any_task(detail::state_ref(&s)));
+      tasks.emplace_back(detail::state_ref(&s));
     });
   std::sort(tasks.begin(), tasks.end(),
             [](const any_task& a, const any_task& b) { return a.id() < b.id(); });

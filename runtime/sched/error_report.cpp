@@ -16,6 +16,8 @@ namespace weft {
 namespace detail {
 namespace {
 
+// By value is what error_handler says.
+// NOLINTNEXTLINE(performance-unnecessary-value-param)
 void write_to_stderr(const char* where, std::exception_ptr error) noexcept {
   std::string line;
   try {
