@@ -150,12 +150,4 @@ long ask_and_park(const time_limit& limit, bool blocked, Ask&& ask, Park&& park_
          !the_machine().reactor.maybe_ready(fd, wanted);
 }
 
-/// Linux writes back what is left of a relative time-out.
-inline void write_back(timespec* time, core::nanoseconds until) noexcept {
-  if (!time) return;
-  core::nanoseconds left = until - core::monotonic_now();
-  if (left < 0) left = 0;
-  *time = {left / 1'000'000'000, left % 1'000'000'000};
-}
-
 } // namespace weft::patch

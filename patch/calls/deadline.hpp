@@ -18,6 +18,13 @@ namespace weft::patch {
   return t.tv_sec * second + t.tv_nsec;
 }
 
+/// What is left until `deadline`, not less than nothing.
+[[nodiscard]] inline timespec time_left(core::nanoseconds deadline) noexcept {
+  core::nanoseconds left = deadline - core::monotonic_now();
+  if (left < 0) left = 0;
+  return {left / 1'000'000'000, left % 1'000'000'000};
+}
+
 /// The deadline of a call of g's that may last `span`, which stays the same when the call
 /// is restarted. `never` stays never.
 [[nodiscard]] inline core::nanoseconds call_deadline(green& g, core::nanoseconds span) noexcept {

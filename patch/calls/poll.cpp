@@ -46,7 +46,8 @@ long on_ppoll(green& g, syscall_frame& f) noexcept {
   mask_for_call mask{g, pointer<std::uint64_t>(f.r10)};
   const long result =
       mask.done(poll_parked(g, pointer<pollfd>(f.rdi), static_cast<unsigned>(f.rsi), limit));
-  if (span != core::never && result != pass_to_kernel) write_back(time, limit.until);
+  // Linux writes back what is left of a relative time-out.
+  if (time && span != core::never && result != pass_to_kernel) *time = time_left(limit.until);
   return result;
 }
 

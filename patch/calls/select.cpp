@@ -90,7 +90,8 @@ long on_pselect6(green& g, syscall_frame& f) noexcept {
   select_sets sets = sets_of(f);
   mask_for_call mask{g, set};
   const long result = mask.done(select_parked(g, sets, limit));
-  if (span != core::never && result != pass_to_kernel) write_back(time, limit.until);
+  // Linux writes back what is left of a relative time-out.
+  if (time && span != core::never && result != pass_to_kernel) *time = time_left(limit.until);
   return result;
 }
 
@@ -112,8 +113,7 @@ long on_select(green& g, syscall_frame& f) noexcept {
   select_sets sets = sets_of(f);
   const long result = select_parked(g, sets, limit);
   if (span != core::never && result != pass_to_kernel) {
-    timespec left;
-    write_back(&left, limit.until);
+    const timespec left = time_left(limit.until);
     *time = {left.tv_sec, left.tv_nsec / 1000};
   }
   return result;

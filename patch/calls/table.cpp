@@ -10,7 +10,6 @@ namespace {
 
 constexpr int table_size = WEFT_VIRTUAL_SIZE;
 constinit call_handler handlers[table_size];
-constinit virtual_when conditions[table_size];
 
 const call_family* const families[] = {
     &time_calls,     &thread_calls, &signal_calls, &memory_calls, &process_calls, &descriptor_calls,
@@ -29,7 +28,6 @@ void for_each_entry(F&& visit) {
 void set_virtual_calls(phase now) noexcept {
   for_each_entry([&](const call_entry& e) {
     handlers[e.number] = e.handler;
-    conditions[e.number] = e.when;
     weft_virtual[e.number] = e.when == virtual_when::always || now == phase::active;
   });
 }

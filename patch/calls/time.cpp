@@ -18,11 +18,7 @@ long sleep_until(green& g, core::nanoseconds deadline, timespec* remaining) noex
     return 0;
   }
   if (park(g, deadline, park_reason::sleep, true) != wakeup::signal) return 0;
-  if (remaining) {
-    core::nanoseconds left = deadline - core::monotonic_now();
-    if (left < 0) left = 0;
-    *remaining = {left / 1'000'000'000, left % 1'000'000'000};
-  }
+  if (remaining) *remaining = time_left(deadline);
   return restart_unless_handled;
 }
 

@@ -96,7 +96,7 @@ long try_write(green& g, int fd, const iovec* parts, int count) noexcept {
   }
 }
 
-/// Whether weft has no business with this transfer: files, and what has O_NONBLOCK.
+/// Whether weft has no business with this transfer: files, and what it keeps no books on.
 bool is_kernels(int fd) noexcept {
   const fd_kind kind = kind_of(fd);
   return kind == fd_kind::file || kind == fd_kind::unknown || kind == fd_kind::name;

@@ -26,18 +26,23 @@ long futex_table::sleep(green& g, core::nanoseconds deadline) noexcept {
   return deadline == core::never ? restart_if_allowed : restart_unless_handled;
 }
 
+futex_waiter& futex_table::queue(green& g, std::uint32_t* word) noexcept {
+  futex_waiter& w = g.waiting_for;
+  w.word = word;
+  w.bitset = ~0u;
+  w.wants_lock = false;
+  w.lock = nullptr;
+  w.thread = &g;
+  of(word).push_back(w);
+  return w;
+}
+
 long futex_table::wait(green& g, std::uint32_t* word, std::uint32_t expected, std::uint32_t bitset,
                        core::nanoseconds deadline) noexcept {
   if (!aligned(word) || bitset == 0) return -EINVAL;
   prepare_park(g);
   if (load(word) != expected) return -EAGAIN;
-  futex_waiter& w = g.waiting_for;
-  w.word = word;
-  w.bitset = bitset;
-  w.wants_lock = false;
-  w.lock = nullptr;
-  w.thread = &g;
-  of(word).push_back(w);
+  queue(g, word).bitset = bitset;
   return sleep(g, deadline);
 }
 

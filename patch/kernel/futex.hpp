@@ -50,6 +50,8 @@ class futex_table {
   static constexpr unsigned buckets = 4096;
   using bucket = core::list<futex_waiter>;
   bucket& of(const std::uint32_t* word) noexcept;
+  /// Puts g, the caller, among the waiters of `word`: for any wake-up, and no lock.
+  futex_waiter& queue(green& g, std::uint32_t* word) noexcept;
   long sleep(green& g, core::nanoseconds deadline) noexcept;
 
   bucket table_[buckets];

@@ -36,12 +36,7 @@ long futex_table::lock_pi(green& g, std::uint32_t* word, core::nanoseconds deadl
     if ((value & FUTEX_TID_MASK) == 0) continue;
     if (!find_thread(static_cast<pid_t>(value & FUTEX_TID_MASK))) return -ESRCH;
     if (!(value & FUTEX_WAITERS) && !replace(word, value, value | FUTEX_WAITERS)) continue;
-    futex_waiter& w = g.waiting_for;
-    w.word = word;
-    w.wants_lock = true;
-    w.lock = nullptr;
-    w.thread = &g;
-    of(word).push_back(w);
+    queue(g, word).wants_lock = true;
     const long result = sleep(g, deadline);
     // Handed over: the word holds our tid. EINTR is no answer that glibc knows.
     return result == restart_unless_handled || result == restart_if_allowed ? restart_always
@@ -79,13 +74,9 @@ long futex_table::wait_requeue_pi(green& g, std::uint32_t* word, std::uint32_t e
   if (!aligned(word) || !aligned(lock) || word == lock || bitset == 0) return -EINVAL;
   prepare_park(g);
   if (load(word) != expected) return -EAGAIN;
-  futex_waiter& w = g.waiting_for;
-  w.word = word;
+  futex_waiter& w = queue(g, word);
   w.bitset = bitset;
-  w.wants_lock = false;
   w.lock = lock;
-  w.thread = &g;
-  of(word).push_back(w);
   const long result = sleep(g, deadline);
   // The caller looks at the word again, so a signal may end it like a spurious wake-up.
   return result == restart_if_allowed || result == restart_unless_handled ? -EAGAIN : result;

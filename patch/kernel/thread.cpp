@@ -89,11 +89,13 @@ void choose_phase() noexcept {
   machine& m = the_machine();
   // A thread that is left alone but has a tid of ours goes on needing us.
   const bool alone = m.count == 1 && m.all.front().tid == m.main_tid;
-  if (alone && m.now == phase::active) hand_pending_to_kernel(m.all.front());
+  const phase next = alone ? phase::single : phase::active;
+  if (next == m.now) return;
+  if (alone) hand_pending_to_kernel(m.all.front());
   // Changes made while calls were not ours were not seen.
-  if (!alone && m.now == phase::single) options_changed();
-  m.now = alone ? phase::single : phase::active;
-  set_virtual_calls(m.now);
+  if (!alone) options_changed();
+  m.now = next;
+  set_virtual_calls(next);
 }
 
 void* make_bare_tls(green& g) noexcept {
