@@ -26,6 +26,8 @@ void for_each_entry(F&& visit) {
 } // namespace
 
 void set_virtual_calls(phase now) noexcept {
+  // Changes made while calls were not ours were not seen.
+  if (now == phase::active) options_changed();
   for_each_entry([&](const call_entry& e) {
     handlers[e.number] = e.handler;
     weft_virtual[e.number] = e.when == virtual_when::always || now == phase::active;

@@ -30,6 +30,8 @@ struct machine {
   machine() noexcept;
 
   phase now = phase::single;
+  /// Told of each change: the calls, which lie above the kernel, are switched by it.
+  void (*phase_changed)(phase now) noexcept = nullptr;
 
   core::list<green, all_tag> all;
   unsigned count = 0; // members of `all`

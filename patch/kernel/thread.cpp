@@ -6,8 +6,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#include "patch/calls/descriptors.hpp"
-#include "patch/calls/table.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/process.hpp"
 #include "patch/kernel/scheduler.hpp"
@@ -92,10 +90,8 @@ void choose_phase() noexcept {
   const phase next = alone ? phase::single : phase::active;
   if (next == m.now) return;
   if (alone) hand_pending_to_kernel(m.all.front());
-  // Changes made while calls were not ours were not seen.
-  if (!alone) options_changed();
   m.now = next;
-  set_virtual_calls(next);
+  if (m.phase_changed) m.phase_changed(next);
 }
 
 void* make_bare_tls(green& g) noexcept {

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include "patch/calls/table.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/thread.hpp"
 #include "patch/kernel/thread_pointer.hpp"
@@ -32,6 +33,7 @@ stage::actor* stage::entering_ = nullptr;
 stage::stage() {
   raw_syscall(SYS_rt_sigprocmask, SIG_BLOCK, nullptr, &mask_before_, 8);
   make_machine();
+  m().phase_changed = set_virtual_calls;
   main_ = m().greens.make();
   main_->tid = m().main_tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
   main_->on = &w();

@@ -80,6 +80,7 @@ void tell(const site_report& report) noexcept {
   make_machine();
   if (wanted.stack_size && !complaint) set_default_stack_size(wanted.stack_size);
   set_virtual_calls(phase::single);
+  the_machine().phase_changed = set_virtual_calls;
   adopt_main_thread();
 
   static constinit site_report report;
