@@ -12,6 +12,7 @@
 #include <variant>
 
 #include <weft/deadline.hpp>
+#include <weft/detail/blocking_call.hpp>
 #include <weft/detail/state.hpp>
 #include <weft/error.hpp>
 
@@ -24,7 +25,7 @@ namespace detail {
 
 /// Waits until `s` is done or `until` (steady_clock nanoseconds; 0: does not wait). A switch
 /// point unless `s` is done already. Says whether it is done.
-bool wait_done(state& s, std::int64_t until, const char* reason);
+bool wait_done(state& s, std::int64_t until, blocking_call call);
 bool cancel_state(state& s, std::exception_ptr error) noexcept;
 [[noreturn]] void throw_outcome(state& s);
 [[noreturn]] void throw_no_state(const char* call);
@@ -62,12 +63,13 @@ class future_base {
   /// leaves what it waits for alone. On a thread without a hub blocks the thread.
   /// Throws `deadlock_error` if a fiber waits for itself; std::logic_error inside a callback.
   void wait() const {
-    if (detail::state& s = checked("wait"); !s.done()) detail::wait_done(s, INT64_MAX, "wait");
+    if (detail::state& s = checked("wait"); !s.done())
+      detail::wait_done(s, INT64_MAX, detail::blocking_call::wait);
   }
 
   /// The same with a limit; says whether there is an outcome.
   bool wait_for(deadline limit) const {
-    return detail::wait_done(checked("wait_for"), limit.absolute(), "wait");
+    return detail::wait_done(checked("wait_for"), limit.absolute(), detail::blocking_call::wait);
   }
 
   /// The exception that it ended with, null if there is a result, a `task_cancelled` if it was
@@ -183,7 +185,7 @@ class [[nodiscard]] future : public future_base {
  private:
   detail::state& outcome() const {
     detail::state& s = checked("get");
-    if (!s.done()) detail::wait_done(s, INT64_MAX, "get");
+    if (!s.done()) detail::wait_done(s, INT64_MAX, detail::blocking_call::get);
     if (s.outcome.load(std::memory_order_acquire) != detail::outcome_kind::value) [[unlikely]]
       detail::throw_outcome(s);
     return s;

@@ -28,11 +28,11 @@ class task_interface : public Base {
   /// Waits until the task is done; never rethrows. As `wait`.
   void join() const {
     if (detail::state& s = this->checked("join"); !s.done())
-      detail::wait_done(s, INT64_MAX, "join");
+      detail::wait_done(s, INT64_MAX, detail::blocking_call::join);
   }
   /// The same with a limit; says whether it is done.
   bool join(deadline limit) const {
-    return detail::wait_done(this->checked("join"), limit.absolute(), "join");
+    return detail::wait_done(this->checked("join"), limit.absolute(), detail::blocking_call::join);
   }
 
   /// `cancel()`, and waits until the task is at its end. On oneself: throws `cancelled` at once.
@@ -69,7 +69,7 @@ class any_task : public task_interface<future_base> {
   /// Waits as `wait` does; rethrows what it ended with, as `future::get`. The result is dropped.
   void get() const {
     detail::state& s = checked("get");
-    detail::wait_done(s, INT64_MAX, "get");
+    detail::wait_done(s, INT64_MAX, detail::blocking_call::get);
     if (s.outcome.load(std::memory_order_acquire) != detail::outcome_kind::value)
       detail::throw_outcome(s);
   }

@@ -95,7 +95,7 @@ class group_wait {
     wake result = wake::woken;
     if (until != 0) {
       if (hub_) {
-        if (!complete()) result = hub_->park(until, "joinall");
+        if (!complete()) result = hub_->park(until, blocking_call::joinall);
       } else {
         guard held(*this);
         wait_on_thread(held.lock(), until, [&] { return complete(); });
@@ -141,7 +141,7 @@ class group_wait {
       if (detach(n)) continue;
       if (hub_) {
         while (n.pending)
-          hub_->park(core::never, "joinall", nullptr, false);
+          hub_->park(core::never, blocking_call::joinall, nullptr, false);
       } else {
         guard held(*this);
         wait_on_thread(held.lock(), core::never, [&] { return !n.pending; });

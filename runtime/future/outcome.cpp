@@ -138,7 +138,7 @@ bool kill_task(state& s, std::exception_ptr error, std::int64_t until) {
     h->switch_point();
     return false;
   }
-  return wait_done(s, until, "kill");
+  return wait_done(s, until, blocking_call::kill);
 }
 
 std::string task_name(const state& s) {

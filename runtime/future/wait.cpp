@@ -22,7 +22,7 @@ struct fiber_waiter : completion {
   bool fired = false;
 };
 
-bool wait_in_fiber(hub& h, state& s, core::nanoseconds until, const char* reason) {
+bool wait_in_fiber(hub& h, state& s, core::nanoseconds until, blocking_call call) {
   state& self = h.running_or_throw();
   if (&self == &s)
     throw deadlock_error("weft: this operation would block for ever: " + describe(s) +
@@ -38,11 +38,11 @@ bool wait_in_fiber(hub& h, state& s, core::nanoseconds until, const char* reason
     waiter.home->unpark(*waiter.fiber);
   };
   if (!attach(s, w)) return true;
-  const wake result = h.park(until, reason, &s);
+  const wake result = h.park(until, call, &s);
   if (result == wake::woken) return true;
   if (!detach(w)) { // set at the same time: it counts, and the object stays until told so
     while (!w.fired)
-      h.park(core::never, reason, &s, false);
+      h.park(core::never, call, &s, false);
     return true;
   }
   if (result == wake::interrupted) h.throw_interrupt();
@@ -87,9 +87,9 @@ bool wait_on_thread(state& s, core::nanoseconds until) {
 
 } // namespace
 
-bool wait_done(state& s, std::int64_t until, const char* reason) {
+bool wait_done(state& s, std::int64_t until, blocking_call call) {
   if (s.done()) return true;
-  if (hub* h = this_hub) return wait_in_fiber(*h, s, until, reason);
+  if (hub* h = this_hub) return wait_in_fiber(*h, s, until, call);
   return wait_on_thread(s, until);
 }
 

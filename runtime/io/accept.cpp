@@ -25,7 +25,7 @@ int accept(int fd, sockaddr* from, socklen_t* from_size, deadline until) {
 }
 
 int accept4(int fd, sockaddr* from, socklen_t* from_size, int flags, deadline until) {
-  operation op(fd, core::io_in, until, "accept");
+  operation op(fd, core::io_in, until, detail::blocking_call::io_accept);
   if (op.plain()) return ::accept4(fd, from, from_size, flags);
   const ssize_t made = op.run([&] { return attempt_accept(fd, from, from_size, flags); });
   if (made >= 0) drop_old_record(static_cast<int>(made));

@@ -89,7 +89,7 @@ int connect_from_fiber(hub& h, int fd, const sockaddr* to, socklen_t to_size,
     return -e.code().value();
   }
   static_cast<void>(owned.release());
-  const detail::wake woken = h.park(end, "connect");
+  const detail::wake woken = h.park(end, detail::blocking_call::io_connect);
   const bool done = job.done;
   const int result = done ? job.result : -ETIMEDOUT;
   if (done) {
@@ -124,7 +124,7 @@ int connect_from_thread(int fd, const sockaddr* to, socklen_t to_size, core::nan
 
 int connect(int fd, const sockaddr* to, socklen_t to_size, deadline until) {
   drop_old_record(fd);
-  operation op(fd, core::io_out, until, "connect");
+  operation op(fd, core::io_out, until, detail::blocking_call::io_connect);
   // Datagram sockets only note the address; nonsense is for the kernel to refuse.
   const int type = socket_type(fd);
   if (op.plain() || (type != SOCK_STREAM && type != SOCK_SEQPACKET) ||

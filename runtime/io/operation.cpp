@@ -35,8 +35,9 @@ ssize_t posix_result(ssize_t result) noexcept {
   return -1;
 }
 
-operation::operation(int fd, core::io_events direction, const deadline& until, const char* name)
-    : hub_(detail::this_hub), until_(until), name_(name), fd_(fd), direction_(direction) {
+operation::operation(int fd, core::io_events direction, const deadline& until,
+                     detail::blocking_call call)
+    : hub_(detail::this_hub), until_(until), call_(call), fd_(fd), direction_(direction) {
   if (!hub_) return;
   hub_->switch_point();
   entry_ = hub_->reactor().entry(fd);
@@ -104,7 +105,7 @@ int operation::wait_on_hub() {
   waiter.wanted = direction_;
   waiter.owner = h.running();
   if (const int failed = add_waiter(h, waiter); failed < 0) return failed;
-  const detail::wake woken = h.park(limit_, name_);
+  const detail::wake woken = h.park(limit_, call_);
   const bool came = !waiter.linked();
   r.remove(waiter);
   if (woken == detail::wake::interrupted) h.throw_interrupt();

@@ -7,6 +7,7 @@
 #include "runtime/core/clock.hpp"
 #include "runtime/core/reactor.hpp"
 #include "weft/deadline.hpp"
+#include "weft/detail/blocking_call.hpp"
 
 namespace weft {
 class hub;
@@ -29,8 +30,8 @@ enum note : std::uint8_t {
 /// Errors are negative errno values throughout; -EAGAIN of a try means that it would block.
 class operation {
  public:
-  /// `name` is a literal. The start of a call: a switch point.
-  operation(int fd, core::io_events direction, const deadline& until, const char* name);
+  /// The start of a call: a switch point.
+  operation(int fd, core::io_events direction, const deadline& until, detail::blocking_call call);
   operation(const operation&) = delete;
   operation& operator=(const operation&) = delete;
 
@@ -77,7 +78,7 @@ class operation {
   hub* hub_;
   core::descriptor* entry_ = nullptr;
   const deadline& until_;
-  const char* name_;
+  detail::blocking_call call_;
   int fd_;
   core::io_events direction_;
   std::uint32_t ticket_ = 0;

@@ -32,14 +32,14 @@ core::io_events events_to_wait_for(short events) noexcept {
 /// Looks until something is there or `end` comes, parking in between. `look()` is the call with
 /// a time-out of zero; `begin` announces the descriptors to a wait_many.
 template <class Begin, class Look>
-int look_and_wait(hub& h, std::size_t count, core::nanoseconds end, const char* name, Begin begin,
-                  Look look) {
+int look_and_wait(hub& h, std::size_t count, core::nanoseconds end, detail::blocking_call call,
+                  Begin begin, Look look) {
   wait_many many(h, count);
   while (true) {
     begin(many);
     const int found = look();
     if (found != 0 || end == 0) return found;
-    const int failed = many.wait(end, name);
+    const int failed = many.wait(end, call);
     if (failed == -ETIMEDOUT) return look();
     if (failed < 0) return static_cast<int>(posix_result(failed));
   }
@@ -97,7 +97,7 @@ int poll(pollfd* descriptors, nfds_t count, deadline until) {
   }
   if (end == 0) return ::poll(descriptors, count, 0);
   return look_and_wait(
-      *h, count, end, "poll",
+      *h, count, end, detail::blocking_call::io_poll,
       [&](wait_many& many) {
         for (nfds_t i = 0; i < count; ++i)
           many.begin(i, descriptors[i].fd, events_to_wait_for(descriptors[i].events));
@@ -143,7 +143,7 @@ int select(int count, fd_set* to_read, fd_set* to_write, fd_set* exceptional, de
   number_set read_found(nullptr, count), write_found(nullptr, count),
       exceptional_found(nullptr, count);
   const int found = look_and_wait(
-      *h, all.size(), end, "select",
+      *h, all.size(), end, detail::blocking_call::io_select,
       [&](wait_many& many) {
         for (std::size_t i = 0; i < all.size(); ++i)
           many.begin(i, all[i].fd, all[i].events);
@@ -173,7 +173,8 @@ int epoll_wait(int epoll, epoll_event* events, int capacity, deadline until) {
   if (!h || end == 0)
     return static_cast<int>(posix_result(core::sys::epoll_wait(epoll, events, capacity, end)));
   return look_and_wait(
-      *h, 1, end, "epoll_wait", [&](wait_many& many) { many.begin(0, epoll, core::io_in); },
+      *h, 1, end, detail::blocking_call::io_epoll_wait,
+      [&](wait_many& many) { many.begin(0, epoll, core::io_in); },
       [&] { return ::epoll_wait(epoll, events, capacity, 0); });
 }
 

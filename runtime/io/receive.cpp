@@ -43,14 +43,14 @@ ssize_t read_parts(operation& op, const iovec* parts, int count) {
 } // namespace
 
 ssize_t read(int fd, void* buffer, std::size_t size, deadline until) {
-  operation op(fd, core::io_in, until, "read");
+  operation op(fd, core::io_in, until, detail::blocking_call::io_read);
   if (op.plain()) return ::read(fd, buffer, size);
   const iovec part{buffer, size};
   return posix_result(read_parts(op, &part, 1));
 }
 
 ssize_t readv(int fd, const iovec* parts, int count, deadline until) {
-  operation op(fd, core::io_in, until, "readv");
+  operation op(fd, core::io_in, until, detail::blocking_call::io_readv);
   if (op.plain()) return ::readv(fd, parts, count);
   return posix_result(read_parts(op, parts, count));
 }
@@ -61,7 +61,7 @@ ssize_t recv(int fd, void* buffer, std::size_t size, int flags, deadline until) 
 
 ssize_t recvfrom(int fd, void* buffer, std::size_t size, int flags, sockaddr* from,
                  socklen_t* from_size, deadline until) {
-  operation op(fd, core::io_in, until, "recv");
+  operation op(fd, core::io_in, until, detail::blocking_call::io_recv);
   if (op.plain() || never_waits(flags)) return ::recvfrom(fd, buffer, size, flags, from, from_size);
   char* at = static_cast<char*>(buffer);
   std::size_t done = 0;
@@ -78,7 +78,7 @@ ssize_t recvfrom(int fd, void* buffer, std::size_t size, int flags, sockaddr* fr
 }
 
 ssize_t recvmsg(int fd, msghdr* message, int flags, deadline until) {
-  operation op(fd, core::io_in, until, "recvmsg");
+  operation op(fd, core::io_in, until, detail::blocking_call::io_recvmsg);
   if (op.plain() || never_waits(flags)) return ::recvmsg(fd, message, flags);
   const msghdr asked = *message;
   const std::size_t size = total_size(asked.msg_iov, asked.msg_iovlen);

@@ -53,14 +53,14 @@ ssize_t write_parts(operation& op, const iovec* parts, int count) {
 } // namespace
 
 ssize_t write(int fd, const void* data, std::size_t size, deadline until) {
-  operation op(fd, core::io_out, until, "write");
+  operation op(fd, core::io_out, until, detail::blocking_call::io_write);
   if (op.plain()) return ::write(fd, data, size);
   const iovec part{const_cast<void*>(data), size};
   return posix_result(write_parts(op, &part, 1));
 }
 
 ssize_t writev(int fd, const iovec* parts, int count, deadline until) {
-  operation op(fd, core::io_out, until, "writev");
+  operation op(fd, core::io_out, until, detail::blocking_call::io_writev);
   if (op.plain()) return ::writev(fd, parts, count);
   return posix_result(write_parts(op, parts, count));
 }
@@ -71,7 +71,7 @@ ssize_t send(int fd, const void* data, std::size_t size, int flags, deadline unt
 
 ssize_t sendto(int fd, const void* data, std::size_t size, int flags, const sockaddr* to,
                socklen_t to_size, deadline until) {
-  operation op(fd, core::io_out, until, "send");
+  operation op(fd, core::io_out, until, detail::blocking_call::io_send);
   if (op.plain() || flags & MSG_DONTWAIT) return ::sendto(fd, data, size, flags, to, to_size);
   const char* at = static_cast<const char*>(data);
   return posix_result(send_all(op, size, [&](std::size_t done) {
@@ -80,7 +80,7 @@ ssize_t sendto(int fd, const void* data, std::size_t size, int flags, const sock
 }
 
 ssize_t sendmsg(int fd, const msghdr* message, int flags, deadline until) {
-  operation op(fd, core::io_out, until, "sendmsg");
+  operation op(fd, core::io_out, until, detail::blocking_call::io_sendmsg);
   if (op.plain() || flags & MSG_DONTWAIT || message->msg_iovlen > IOV_MAX)
     return ::sendmsg(fd, message, flags);
   part_list rest(message->msg_iov, message->msg_iovlen);

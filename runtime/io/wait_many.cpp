@@ -40,12 +40,12 @@ void wait_many::remove_all() noexcept {
     hub_.reactor().remove(all_[i]);
 }
 
-int wait_many::wait(core::nanoseconds until, const char* name) {
+int wait_many::wait(core::nanoseconds until, detail::blocking_call call) {
   if (const int failed = queue_all(); failed < 0) {
     remove_all();
     return failed;
   }
-  const detail::wake woken = hub_.park(until, name);
+  const detail::wake woken = hub_.park(until, call);
   remove_all();
   if (woken == detail::wake::interrupted) hub_.throw_interrupt();
   return woken == detail::wake::timed_out ? -ETIMEDOUT : 0;

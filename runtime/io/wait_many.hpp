@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "runtime/core/reactor.hpp"
+#include "weft/detail/blocking_call.hpp"
 
 namespace weft {
 class hub;
@@ -26,7 +27,7 @@ class wait_many {
 
   /// None was ready: parks until one may be. 0, -ETIMEDOUT, or an error of registration. Throws
   /// what was requested of the fiber.
-  int wait(core::nanoseconds until, const char* name);
+  int wait(core::nanoseconds until, detail::blocking_call call);
 
  private:
   struct one : core::io_waiter {

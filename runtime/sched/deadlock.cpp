@@ -10,6 +10,7 @@
 
 #include "runtime/core/patch_table.h"
 #include "runtime/core/sys.hpp"
+#include "runtime/sched/blocking_call.hpp"
 #include "runtime/sched/error_report.hpp"
 #include "runtime/sched/hub.hpp"
 #include "runtime/sched/state.hpp"
@@ -55,7 +56,7 @@ std::string hub::describe_deadlock() {
     text += "\n  ";
     text += detail::name_of(s);
     text += ": ";
-    text += s.parked_at->reason;
+    text += detail::name_of(s.parked_at->call);
     if (s.parked_at->waited_for) text += " of " + detail::describe(*s.parked_at->waited_for);
   });
   return text;

@@ -62,7 +62,7 @@ void hub::cancel_all_and_join(bool interruptible) {
   });
   while (fibers_ != 0) {
     joining_all_ = running_;
-    const auto result = park(core::never, "join of all fibers", nullptr, interruptible);
+    const auto result = park(core::never, detail::blocking_call::run, nullptr, interruptible);
     joining_all_ = nullptr;
     if (result == detail::wake::interrupted) throw_interrupt();
   }

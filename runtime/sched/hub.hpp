@@ -20,6 +20,7 @@
 #include "runtime/sched/exception_state.hpp"
 #include "runtime/sched/inbox.hpp"
 #include "runtime/sched/ready_queue.hpp"
+#include "weft/detail/blocking_call.hpp"
 #include "weft/detail/state.hpp"
 
 namespace weft {
@@ -43,7 +44,7 @@ struct hub_timer : core::timer {
 /// A parked fiber's record, on its own stack.
 struct park_record : hub_timer {
   state* fiber = nullptr;
-  const char* reason = "";           // a literal: "join", "sleep", "recv", ...
+  blocking_call call = blocking_call::sleep;
   const state* waited_for = nullptr; // a fiber, for reports
   core::nanoseconds since = 0;       // the hub's clock, as of its last poll
   wake result = wake::woken;
@@ -123,14 +124,13 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
 
   // Parking: the one way to wait ---------------------------------------------
 
-  /// Parks the running fiber until `unpark`, `deadline` or a request to throw in it. `reason`
-  /// is a literal. A request that may not be thrown here (while unwinding, inside a noexcept
-  /// function or destructor) stays pending and does not end the park. Does not throw but for
-  /// std::logic_error inside a callback.
+  /// Parks the running fiber until `unpark`, `deadline` or a request to throw in it. A request that
+  /// may not be thrown here (while unwinding, inside a noexcept function or destructor) stays
+  /// pending and does not end the park. Does not throw but for std::logic_error inside a callback.
   ///
   /// Whoever gets `timed_out` or `interrupted` must take itself out of what it waited on and
   /// see whether it was woken at the same time: then the wake-up counts.
-  detail::wake park(core::nanoseconds deadline, const char* reason,
+  detail::wake park(core::nanoseconds deadline, detail::blocking_call call,
                     const detail::state* waited_for = nullptr, bool interruptible = true);
 
   /// Makes a parked fiber of this hub ready; no effect on one that is not parked any more.

@@ -19,7 +19,7 @@ void hub::refuse_in_callback() {
       "weft: a callback may not block, yield or wait; spawn a fiber that does so");
 }
 
-wake hub::park(core::nanoseconds deadline, const char* reason, const state* waited_for,
+wake hub::park(core::nanoseconds deadline, detail::blocking_call call, const state* waited_for,
                bool interruptible) {
   state& self = running_or_throw();
   detail::park_record record;
@@ -27,7 +27,7 @@ wake hub::park(core::nanoseconds deadline, const char* reason, const state* wait
     h.unpark(*static_cast<detail::park_record&>(t).fiber, wake::timed_out);
   };
   record.fiber = &self;
-  record.reason = reason;
+  record.call = call;
   record.waited_for = waited_for;
   record.since = now_;
   // What is pending already could not be thrown at the switch point before.

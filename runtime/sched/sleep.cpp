@@ -22,7 +22,7 @@ void detail::sleep_until(std::int64_t when) {
   if (when == 0) return yield();
   if (h) {
     h->switch_point();
-    if (h->park(when, "sleep") == wake::interrupted) h->throw_interrupt();
+    if (h->park(when, blocking_call::sleep) == wake::interrupted) h->throw_interrupt();
     return;
   }
   timespec until{};
