@@ -25,4 +25,5 @@
 #include <weft/sleep.hpp>
 #include <weft/spawn.hpp>
 #include <weft/task.hpp>
+#include <weft/timeout_scope.hpp>
 #include <weft/timer.hpp>

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <atomic>
-#include <cerrno>
-#include <ctime>
 
 #include "runtime/sched/error_report.hpp"
 #include "runtime/sched/hub.hpp"
 #include "runtime/sched/state.hpp"
+#include "runtime/sched/thread_wait.hpp"
 #include "weft/error.hpp"
 #include "weft/future.hpp"
 
@@ -52,37 +47,18 @@ bool wait_in_fiber(hub& h, state& s, core::nanoseconds until, blocking_call call
 /// A thread without a hub that waits for one state.
 struct thread_waiter : completion {
   std::atomic<std::uint32_t> fired{0};
-
-  void wait(core::nanoseconds until) noexcept {
-    timespec deadline{};
-    if (until != core::never) {
-      deadline.tv_sec = until / 1'000'000'000;
-      deadline.tv_nsec = until % 1'000'000'000;
-    }
-    while (fired.load(std::memory_order_acquire) == 0) {
-      const long r =
-          ::syscall(SYS_futex, &fired, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0,
-                    until == core::never ? nullptr : &deadline, nullptr, FUTEX_BITSET_MATCH_ANY);
-      if (r < 0 && errno == ETIMEDOUT) return;
-    }
-  }
 };
 
-bool wait_on_thread(state& s, core::nanoseconds until) {
+bool wait_without_hub(state& s, core::nanoseconds until) {
   if (until == 0) return false;
   thread_waiter w;
   w.deliver = [](inbox_item& item) noexcept {
-    auto& fired = static_cast<thread_waiter&>(item).fired;
-    fired.store(1, std::memory_order_release);
-    // The thread may be gone by now: the address is only a number to the kernel.
-    ::syscall(SYS_futex, &fired, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, nullptr, nullptr, 0);
+    wake_thread(static_cast<thread_waiter&>(item).fired);
   };
   if (!attach(s, w)) return true;
-  w.wait(until);
-  if (w.fired.load(std::memory_order_acquire)) return true;
+  if (wait_on_thread(w.fired, until)) return true;
   if (detach(w)) return false;
-  w.wait(core::never); // on its way
-  return true;
+  return wait_on_thread(w.fired, core::never); // on its way
 }
 
 } // namespace
@@ -90,7 +66,7 @@ bool wait_on_thread(state& s, core::nanoseconds until) {
 bool wait_done(state& s, std::int64_t until, blocking_call call) {
   if (s.done()) return true;
   if (hub* h = this_hub) return wait_in_fiber(*h, s, until, call);
-  return wait_on_thread(s, until);
+  return wait_without_hub(s, until);
 }
 
 } // namespace weft::detail

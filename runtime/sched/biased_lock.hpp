@@ -14,6 +14,16 @@ extern bool asymmetric_fences;
 /// As if every running thread of the process had executed a full fence (1 to 5 us).
 void heavy_fence() noexcept;
 
+/// The other side: orders the caller's accesses as seen by who calls heavy_fence.
+inline void owner_fence() noexcept {
+#if !defined(__SANITIZE_THREAD__)
+  if (asymmetric_fences) [[likely]]
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  else
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+#endif
+}
+
 /// A lock that belongs to one thread, which takes it with two plain stores and a load, where a
 /// locked instruction would cost 5 to 20 ns; any other thread pays a membarrier. It makes the
 /// state of tasks and futures safe from any thread at no cost where only one hub uses them.
@@ -63,14 +73,6 @@ class biased_lock {
   void reset_after_fork() noexcept;
 
  private:
-  static void owner_fence() noexcept {
-#if !defined(__SANITIZE_THREAD__)
-    if (asymmetric_fences) [[likely]]
-      std::atomic_signal_fence(std::memory_order_seq_cst);
-    else
-      std::atomic_thread_fence(std::memory_order_seq_cst);
-#endif
-  }
   void lock_as_owner_slowly() noexcept;
   void unlock_as_owner_slowly() noexcept;
 

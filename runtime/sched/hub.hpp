@@ -52,6 +52,7 @@ struct park_record : hub_timer {
 };
 
 struct timed_call;
+struct timeout_record;
 
 /// A queue item that is no fiber: `run` is called on the hub's loop and may not park.
 struct callback_item : ready_item {
@@ -62,9 +63,9 @@ struct callback_item : ready_item {
 /// What few fibers have.
 struct fiber_extras {
   std::string name;
-  std::exception_ptr interrupt;     // for throw_requested
-  hub_timer* start_timer = nullptr; // of one that starts later
-  void* timeout_scopes = nullptr;   // innermost open scope
+  std::exception_ptr interrupt;       // for throw_requested
+  hub_timer* start_timer = nullptr;   // of one that starts later
+  timeout_record* timeouts = nullptr; // of the innermost open scope
 };
 
 /// The calling thread's hub, or null. Read anew after every switch by calling it: the hub's
@@ -157,6 +158,8 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   /// Asks the fiber, which is of this hub, to throw `error` (null: `cancelled`) at its current
   /// or next switch point. False if it is done.
   bool interrupt(detail::state & fiber, std::exception_ptr error) noexcept;
+  /// The time of one of the fiber's scopes is over: to be thrown likewise.
+  void request_timeout(detail::state & fiber) noexcept;
 
   // Timers, descriptors, other threads ---------------------------------------
 

@@ -3,13 +3,9 @@
 
 #include <atomic>
 
-namespace weft::detail {
+#include "weft/detail/inbox_item.hpp"
 
-/// A message to a hub: `deliver` is called once on the hub's thread. It must not block or throw.
-struct inbox_item {
-  inbox_item* next_in_inbox = nullptr;
-  void (*deliver)(inbox_item&) noexcept = nullptr;
-};
+namespace weft::detail {
 
 /// Lock-free queue with many writers and one reader, which takes all at once.
 class inbox {

@@ -4,6 +4,7 @@
 #include "runtime/sched/deliverable.hpp"
 #include "runtime/sched/hub.hpp"
 #include "runtime/sched/state.hpp"
+#include "runtime/sched/timeout.hpp"
 #include "weft/error.hpp"
 
 // Parking, and what can be thrown into a parked fiber.
@@ -48,11 +49,13 @@ std::exception_ptr hub::take_interrupt(state& fiber) noexcept {
   std::exception_ptr error;
   if (fiber.extras) error = std::exchange(fiber.extras->interrupt, nullptr);
   if (fiber.has(detail::cancel_requested)) error = nullptr; // a request to end is never lost
-  fiber.clear(detail::interrupt_requested);
+  fiber.clear(detail::cancel_requested | detail::throw_requested);
   return error;
 }
 
 void hub::throw_interrupt() {
+  if (!running_->has(detail::cancel_requested | detail::throw_requested))
+    throw timeout_expired(detail::take_expired(*running_));
   if (auto error = take_interrupt(*running_)) std::rethrow_exception(std::move(error));
   throw cancelled();
 }
@@ -75,6 +78,12 @@ bool hub::interrupt(state& fiber, std::exception_ptr error) noexcept {
     start_now(fiber);
   }
   return true;
+}
+
+void hub::request_timeout(state& fiber) noexcept {
+  fiber.set(detail::timeout_requested);
+  if (fiber.where == phase::parked && fiber.parked_at->interruptible)
+    unpark(fiber, wake::interrupted);
 }
 
 } // namespace weft

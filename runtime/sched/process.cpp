@@ -14,6 +14,7 @@
 #include "runtime/core/list.hpp"
 #include "runtime/sched/hub.hpp"
 #include "runtime/sched/state.hpp"
+#include "runtime/sched/timeout.hpp"
 
 extern "C" int __cxa_thread_atexit(void (*)(void*), void*, void*) noexcept;
 extern "C" void* __dso_handle;
@@ -29,6 +30,7 @@ namespace {
 std::mutex registry_mutex;
 core::list<hub> registry;
 std::atomic<std::uint32_t> hubs_made{0};
+std::atomic<std::uint32_t> forks{0};
 
 /// Whether `exit` is among the callers. A returning main calls it too.
 bool called_from_exit() noexcept {
@@ -62,21 +64,26 @@ void after_fork_in_parent() {
   registry_mutex.unlock();
 }
 void after_fork_in_child() {
+  forks.fetch_add(1, std::memory_order_relaxed);
   ::new (static_cast<void*>(&registry_mutex)) std::mutex;
   hub::reset_after_fork();
 }
+[[maybe_unused]] const int watched =
+    pthread_atfork(&before_fork, &after_fork_in_parent, &after_fork_in_child);
 
 } // namespace
 
 namespace detail {
+
+std::uint32_t fork_generation() noexcept {
+  return forks.load(std::memory_order_relaxed);
+}
 
 std::uint32_t next_hub_number() noexcept {
   return hubs_made.fetch_add(1, std::memory_order_relaxed);
 }
 
 void register_hub(hub& h) {
-  static const int once = pthread_atfork(&before_fork, &after_fork_in_parent, &after_fork_in_child);
-  static_cast<void>(once);
   {
     const std::lock_guard held(registry_mutex);
     registry.push_back(h);
@@ -115,7 +122,9 @@ void hub::lose_other_fibers(bool mine) noexcept {
   batch_end_ = nullptr;
   timed_calls_.reset();
   now_ = core::monotonic_now();
+  if (survivor) detail::suspend_timeouts(*survivor);
   wheel_.reset(now_);
+  if (survivor) detail::resume_timeouts(*survivor);
   reactor_->reset_after_fork();
   interrupt_prepared_ = false;
   joining_all_ = nullptr;

@@ -15,4 +15,7 @@ std::uint32_t next_hub_number() noexcept;
 void register_hub(hub& h);
 void unregister_hub(hub& h) noexcept;
 
+/// How many forks lie between this process and the first that had the library.
+std::uint32_t fork_generation() noexcept;
+
 } // namespace weft::detail

@@ -46,9 +46,10 @@ enum flag : std::uint16_t {
   throw_requested = 2,  // extras->interrupt is to be thrown
   outcome_seen = 4,     // somebody looked: no report when the last handle goes
   has_callable = 8,
-  thread_fiber = 16, // a thread's own fiber
-  claimed = 32,      // a promise that is being set; under the state lock
-  interrupt_requested = cancel_requested | throw_requested,
+  thread_fiber = 16,      // a thread's own fiber
+  claimed = 32,           // a promise that is being set; under the state lock
+  timeout_requested = 64, // a timeout_scope's time is over
+  interrupt_requested = cancel_requested | throw_requested | timeout_requested,
 };
 
 /// How the type-erased scheduler handles what a block holds. Null: there is nothing to do.

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+
+#include <weft/detail/blocking_call.hpp>
+#include <weft/detail/inbox_item.hpp>
+#include <weft/detail/sync_lock.hpp>
+
+namespace [[gnu::visibility("default")]] weft {
+namespace detail {
+
+struct state;
+class wait_list;
+
+/// One who waits, on its own stack: a fiber of some hub, or a thread without a hub. Made where
+/// the wait is to be: throws std::logic_error inside a callback, which may not wait.
+struct waiter : inbox_item {
+  waiter();
+  waiter(const waiter&) = delete;
+  waiter& operator=(const waiter&) = delete;
+
+  waiter* prev = nullptr; // both null: in no list
+  waiter* next = nullptr;
+  hub* home;    // null: a thread without one
+  state* fiber; // of home
+  std::atomic<std::uint32_t> fired{0};
+  std::uint32_t kind = 0;  // for the primitive: what it asks for
+  void* payload = nullptr; // for the primitive: what is handed over, or where to
+};
+
+/// How a wait ended.
+enum class waited : std::uint8_t {
+  woken,       // somebody took it out of the list and woke it
+  timed_out,   // it has left
+  interrupted, // it has left, and something is to be thrown: see finish_wait
+};
+
+/// Who waits for one condition of a primitive, oldest first. Everything but `resume_all` is called
+/// with the primitive's lock held.
+///
+///     bool semaphore::acquire(deadline limit) {
+///       std::unique_lock held(lock_);
+///       if (count_ > 0 && waiters_.empty()) { --count_; return true; }
+///       detail::waiter self;
+///       waiters_.push_back(self);
+///       const auto how = detail::wait_in(held, waiters_, self, limit.absolute(),
+///       semaphore_acquire); if (how == detail::waited::woken) return true; // the permit was
+///       handed over return detail::finish_wait(held, how);         // false, or throws
+///     }
+///     void semaphore::release() {
+///       std::unique_lock held(lock_);
+///       if (waiters_.empty()) { ++count_; return; }
+///       detail::waiter* const next = waiters_.take_front();
+///       held.unlock();
+///       detail::resume(*next); // hand over what it waits for: then nobody overtakes it
+///     }
+class wait_list {
+ public:
+  constexpr wait_list() noexcept = default;
+  wait_list(const wait_list&) = delete;
+  wait_list& operator=(const wait_list&) = delete;
+
+  [[nodiscard]] bool empty() const noexcept { return first() == nullptr; }
+  /// Null if there is none; the rest by `waiter::next`, until null.
+  [[nodiscard]] waiter* first() const noexcept { return first_ && current() ? first_ : nullptr; }
+
+  void push_back(waiter& w) noexcept;
+  void push_front(waiter& w) noexcept;
+  /// Takes `w` out; false if it is not in (somebody took it, and wakes it).
+  bool remove(waiter& w) noexcept;
+  /// Takes the oldest, which is there, out: the caller must wake it.
+  waiter* take_front() noexcept;
+  /// Takes all, as a chain for `resume_all`.
+  waiter* take_all() noexcept;
+
+ private:
+  /// After a fork, waiters are stacks of threads and fibers that are not there any more.
+  [[nodiscard]] bool current() const noexcept;
+  void begin() noexcept;
+
+  waiter* first_ = nullptr;
+  waiter* last_ = nullptr;
+  std::uint32_t generation_ = 0; // of forks, when the first of them came
+};
+
+/// Waits until somebody takes `w`, which is in `list`, out and wakes it, until the absolute time
+/// `until` (0: not at all), or until a request to throw that may be thrown here. `held` is held
+/// when called; not any more when the answer is `woken`, again otherwise, and then `w` has left
+/// the list: the caller may have others to wake in consequence before `finish_wait`.
+///
+/// A wake-up is never lost: who was taken out was woken, whatever happened at the same time.
+waited wait_in(std::unique_lock<sync_lock>& held, wait_list& list, waiter& w, std::int64_t until,
+               blocking_call call, bool interruptible = true, const state* waited_for = nullptr);
+
+/// Releases `held`; throws what was requested of the fiber if `how` is `interrupted`. Always
+/// false: the caller did not get what it waited for.
+bool finish_wait(std::unique_lock<sync_lock>& held, waited how);
+
+/// Wakes one that was taken out. Best after the lock is released; touches `w` no more once it is
+/// awake. Any thread.
+void resume(waiter& w) noexcept;
+/// Wakes a chain, in its order.
+void resume_all(waiter* chain) noexcept;
+
+} // namespace detail
+} // namespace weft

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "weft/detail/wait_list.hpp"
+
+#include "runtime/sched/deliverable.hpp"
+#include "runtime/sched/hub.hpp"
+#include "runtime/sched/process.hpp"
+#include "runtime/sched/thread_wait.hpp"
+
+namespace weft::detail {
+
+waiter::waiter() : home(this_hub), fiber(home ? &home->running_or_throw() : nullptr) {
+  deliver = [](inbox_item& item) noexcept {
+    auto& w = static_cast<waiter&>(item);
+    w.fired.store(1, std::memory_order_relaxed);
+    w.home->unpark(*w.fiber);
+  };
+}
+
+// The list ---------------------------------------------------------------
+
+bool wait_list::current() const noexcept {
+  return generation_ == fork_generation();
+}
+
+void wait_list::begin() noexcept {
+  if (first_ && !current()) first_ = last_ = nullptr;
+  generation_ = fork_generation();
+}
+
+void wait_list::push_back(waiter& w) noexcept {
+  begin();
+  w.prev = last_;
+  w.next = nullptr;
+  (last_ ? last_->next : first_) = &w;
+  last_ = &w;
+}
+
+void wait_list::push_front(waiter& w) noexcept {
+  begin();
+  w.prev = nullptr;
+  w.next = first_;
+  (first_ ? first_->prev : last_) = &w;
+  first_ = &w;
+}
+
+bool wait_list::remove(waiter& w) noexcept {
+  if (!w.prev && first() != &w) return false;
+  (w.prev ? w.prev->next : first_) = w.next;
+  (w.next ? w.next->prev : last_) = w.prev;
+  w.prev = w.next = nullptr;
+  return true;
+}
+
+waiter* wait_list::take_front() noexcept {
+  waiter* w = first_;
+  remove(*w);
+  return w;
+}
+
+waiter* wait_list::take_all() noexcept {
+  waiter* all = first();
+  first_ = last_ = nullptr;
+  for (waiter* w = all; w; w = w->next)
+    w->prev = nullptr;
+  return all;
+}
+
+// Waiting ----------------------------------------------------------------
+
+namespace {
+
+/// Out of the list, with the lock held again; or it was taken, and waits until it is woken.
+waited leave(std::unique_lock<sync_lock>& held, wait_list& list, waiter& w, waited how,
+             blocking_call call) {
+  held.lock();
+  if (list.remove(w)) return how;
+  held.unlock();
+  if (!w.home) {
+    wait_on_thread(w.fired, core::never);
+  } else {
+    while (!w.fired.load(std::memory_order_relaxed))
+      w.home->park(core::never, call, nullptr, false);
+  }
+  return waited::woken;
+}
+
+} // namespace
+
+waited wait_in(std::unique_lock<sync_lock>& held, wait_list& list, waiter& w, std::int64_t until,
+               blocking_call call, bool interruptible, const state* waited_for) {
+  if (w.home && interruptible && w.fiber->has(interrupt_requested) && may_throw_here()) {
+    list.remove(w);
+    return waited::interrupted;
+  }
+  if (until == 0) {
+    list.remove(w);
+    return waited::timed_out;
+  }
+  held.unlock();
+  if (!w.home) {
+    if (wait_on_thread(w.fired, until)) return waited::woken;
+    return leave(held, list, w, waited::timed_out, call);
+  }
+  const wake result = w.home->park(until, call, waited_for, interruptible);
+  if (result == wake::woken) return waited::woken;
+  return leave(held, list, w, result == wake::timed_out ? waited::timed_out : waited::interrupted,
+               call);
+}
+
+bool finish_wait(std::unique_lock<sync_lock>& held, waited how) {
+  held.unlock();
+  if (how == waited::interrupted) this_hub->throw_interrupt();
+  return false;
+}
+
+void resume(waiter& w) noexcept {
+  if (!w.home)
+    wake_thread(w.fired);
+  else if (w.home == this_hub || !w.home->post(w))
+    w.deliver(w);
+}
+
+void resume_all(waiter* chain) noexcept {
+  while (chain) {
+    waiter& w = *chain;
+    chain = w.next;
+    w.next = nullptr;
+    resume(w);
+  }
+}
+
+} // namespace weft::detail
