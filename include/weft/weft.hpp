@@ -22,6 +22,7 @@
 #include <weft/joinall.hpp>
 #include <weft/promise.hpp>
 #include <weft/run.hpp>
+#include <weft/signal.hpp>
 #include <weft/sleep.hpp>
 #include <weft/spawn.hpp>
 #include <weft/task.hpp>
