@@ -31,7 +31,7 @@ void cancel_all_and_join();
 /// `deadlock_error` if what is left can never end.
 ///
 ///     int main() {
-///       return weft::run([] { ...; return 0; });
+///       return weft::run([] { serve(); return 0; });
 ///     }
 template <class F>
 requires std::invocable<std::decay_t<F>>
