@@ -39,9 +39,9 @@ std::vector<variant> future_variants(blocking_call call) {
              false},
             {call, "task_get",
              [] { return in<endless>([](endless& e) { e.task.get(); }, nullptr); }, false},
-            {call, "any_task_get", [] {
-               return in<endless>([](endless& e) { weft::any_task(e.task).get(); }, nullptr);
-             }}};
+            {call, "any_task_get",
+             [] { return in<endless>([](endless& e) { weft::any_task(e.task).get(); }, nullptr); },
+             false}};
   case blocking_call::kill:
     return {{call, "kill", [] {
                return in<stubborn>(

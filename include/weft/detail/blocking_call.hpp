@@ -74,5 +74,8 @@ enum class blocking_call : std::uint8_t {
   signal_wait,
 };
 
+/// The last of them, whatever it is.
+inline constexpr auto last_blocking_call = blocking_call::signal_wait;
+
 } // namespace detail
 } // namespace weft
