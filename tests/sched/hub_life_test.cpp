@@ -200,6 +200,32 @@ TEST_F(death, exit_on_another_thread) {
   EXPECT_EXIT(std::thread([] { leave(5); }).join(), testing::ExitedWithCode(5), "");
 }
 
+// Signals ------------------------------------------------------------------------
+
+TEST_F(death, signals_keep_their_defaults) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGALRM, SIGUSR1})
+    EXPECT_EXIT(
+        {
+          weft::call_later(1ms, [number] { ::kill(::getpid(), number); });
+          weft::spawn([] { weft::sleep(1h); }).join();
+        },
+        testing::KilledBySignal(number), "");
+}
+
+TEST(signals, a_handler_of_the_programs_own_interrupts_no_wait) {
+  static volatile std::sig_atomic_t came = 0;
+  struct sigaction before {};
+  struct sigaction action {};
+  action.sa_handler = [](int) { came = came + 1; };
+  ASSERT_EQ(::sigaction(SIGUSR1, &action, &before), 0);
+  weft::call_later(1ms, [] { ::kill(::getpid(), SIGUSR1); });
+  const auto start = std::chrono::steady_clock::now();
+  weft::sleep(10ms);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, 10ms);
+  EXPECT_EQ(came, 1);
+  ::sigaction(SIGUSR1, &before, nullptr);
+}
+
 // Stack overflow ---------------------------------------------------------------
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
