@@ -26,5 +26,6 @@
 #include <weft/sleep.hpp>
 #include <weft/spawn.hpp>
 #include <weft/task.hpp>
+#include <weft/thread_pool.hpp>
 #include <weft/timeout_scope.hpp>
 #include <weft/timer.hpp>

@@ -38,12 +38,18 @@ const weft_patch_table* patch_table() noexcept {
 } // namespace
 
 bool other_threads_exist() noexcept {
-  const unsigned helpers = helper_threads.load(std::memory_order_relaxed);
+  const unsigned helpers = helper_threads.load(std::memory_order_acquire);
+  unsigned threads;
   // Under the patch threads are green, and the kernel does not know them.
-  if (const weft_patch_table* table = patch_table()) return table->thread_count() > 1 + helpers;
-  struct stat tasks; // a directory's links: itself, its name, and one for each subdirectory
-  if (::stat("/proc/self/task", &tasks) != 0) return true;
-  return tasks.st_nlink > 2 + 1 + helpers;
+  if (const weft_patch_table* table = patch_table()) {
+    threads = table->thread_count();
+  } else {
+    struct stat tasks; // a directory's links: itself, its name, and one for each subdirectory
+    if (::stat("/proc/self/task", &tasks) != 0) return true;
+    threads = static_cast<unsigned>(tasks.st_nlink) - 2;
+  }
+  // A helper that was given something to do, or is through with it, is none or was none then.
+  return threads > 1 + helpers || helper_threads.load(std::memory_order_acquire) != helpers;
 }
 
 } // namespace detail

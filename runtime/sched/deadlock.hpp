@@ -5,7 +5,8 @@
 
 namespace weft::detail {
 
-/// Threads that weft itself made and that wake nobody of their own accord.
+/// Threads that weft itself made and that wake nobody of their own accord, as those of a pool
+/// while they have nothing to do.
 extern std::atomic<unsigned> helper_threads;
 
 /// Whether the process has threads that might wake a fiber. One system call.

@@ -184,8 +184,9 @@ void hub::trim_carriers() noexcept {
 }
 
 bool hub::can_be_woken() const noexcept {
-  return external_work.load(std::memory_order_acquire) != 0 || !inbox_.empty() ||
-         detail::other_threads_exist();
+  // The inbox last: a thread that went away meanwhile may have left something there.
+  return external_work.load(std::memory_order_acquire) != 0 || detail::other_threads_exist() ||
+         !inbox_.empty();
 }
 
 } // namespace weft

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "runtime/core/list.hpp"
@@ -51,11 +52,15 @@ bool called_from_exit() noexcept {
 /// is; only the first ends the hub. It is one of those, and not a pthread key's, because keys'
 /// destructors run after all of them, and fibers that clean up may use thread_locals.
 void thread_ends(void* argument) {
-  hub* h = static_cast<hub*>(argument);
-  if (detail::this_hub != h || h->running() != &h->thread_fiber()) return;
+  *static_cast<bool*>(argument) = false;
+  hub* h = detail::this_hub;
+  if (!h || h->running() != &h->thread_fiber()) return;
   if (called_from_exit()) return;
   h->end();
 }
+
+/// Whether `thread_ends` is to be called; a thread of a pool has one hub after another.
+thread_local constinit bool end_is_watched = false;
 
 void before_fork() {
   registry_mutex.lock();
@@ -88,7 +93,8 @@ void register_hub(hub& h) {
     const std::lock_guard held(registry_mutex);
     registry.push_back(h);
   }
-  __cxa_thread_atexit(&thread_ends, &h, &__dso_handle);
+  if (!std::exchange(end_is_watched, true))
+    __cxa_thread_atexit(&thread_ends, &end_is_watched, &__dso_handle);
 }
 
 void unregister_hub(hub& h) noexcept {
