@@ -55,8 +55,7 @@ signal_subscription& signal_set::checked() const {
 }
 
 std::optional<signal_arrival> signal_set::try_wait() const {
-  signal_subscription& s = checked();
-  return s.take(s.use());
+  return checked().take();
 }
 
 signal_arrival signal_set::wait() const {
@@ -66,19 +65,26 @@ signal_arrival signal_set::wait() const {
 
 std::optional<signal_arrival> signal_set::wait(deadline limit) const {
   signal_subscription& s = checked();
-  const std::uint64_t use = s.use();
-  std::optional<signal_arrival> came = s.take(use);
+  std::optional<signal_arrival> came = s.take();
   if (came) return came;
   const std::int64_t end = limit.absolute();
   if (end == 0) return std::nullopt;
-  const int fd = s.descriptor(); // the set may be gone when the wait ends
+  // The set may be gone when the wait ends.
+  struct holder {
+    explicit holder(signal_subscription& of) noexcept : held(of) { held.hold(); }
+    holder(const holder&) = delete;
+    holder& operator=(const holder&) = delete;
+    ~holder() { held.let_go(); }
+    signal_subscription& held;
+  };
+  const holder hold(s);
   const deadline until = end == core::never
                              ? deadline::never()
                              : std::chrono::steady_clock::time_point(std::chrono::nanoseconds(end));
   while (true) {
-    io::operation op(fd, core::io_in, until, detail::blocking_call::signal_wait);
+    io::operation op(s.descriptor(), core::io_in, until, detail::blocking_call::signal_wait);
     const ssize_t result = op.run([&]() -> ssize_t {
-      came = s.take(use);
+      came = s.take();
       return came ? 0 : -EAGAIN;
     });
     if (result == 0) return came;

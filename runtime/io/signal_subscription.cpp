@@ -116,23 +116,38 @@ signal_subscription& signal_subscription::open(std::uint64_t mask) {
     signal_registry::add(mask);
   } catch (...) {
     s.stop();
+    s.close_ends();
     throw;
   }
+  s.holders_.store(1, std::memory_order_relaxed);
   return s;
 }
 
 void signal_subscription::close() noexcept {
-  const std::lock_guard held(signal_registry::mutex);
-  signal_registry::remove(mask_.load(std::memory_order_relaxed));
-  stop();
+  {
+    const std::lock_guard held(signal_registry::mutex);
+    signal_registry::remove(mask_.load(std::memory_order_relaxed));
+    stop();
+  }
+  ::shutdown(ends_[0], SHUT_RDWR); // an end of file for who waits
+  let_go();
 }
 
+void signal_subscription::let_go() noexcept {
+  if (holders_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  const std::lock_guard held(signal_registry::mutex);
+  close_ends();
+}
+
+/// No handler uses it any more.
 void signal_subscription::stop() noexcept {
   mask_.store(0, std::memory_order_seq_cst);
   while (users_.load(std::memory_order_seq_cst) != 0)
     std::this_thread::yield();
-  use_.fetch_add(1, std::memory_order_release);
-  ::shutdown(ends_[0], SHUT_RDWR); // a thread without a hub that waits in poll sees that
+}
+
+/// Under the registry's mutex.
+void signal_subscription::close_ends() noexcept {
   for (int& end : ends_)
     if (end >= 0) io::close(std::exchange(end, -1));
   in_use_ = false;
@@ -161,15 +176,14 @@ void signal_subscription::arrived(int number, const siginfo_t& info) noexcept {
   users_.fetch_sub(1, std::memory_order_seq_cst);
 }
 
-std::optional<signal_arrival> signal_subscription::take(std::uint64_t use) {
+std::optional<signal_arrival> signal_subscription::take() {
   signal_arrival packet;
   do {
-    if (use != this->use())
-      throw std::system_error(EBADF, std::generic_category(),
+    const ssize_t size = ::recv(ends_[0], &packet, sizeof packet, MSG_DONTWAIT);
+    if (size < 0 && errno == EAGAIN) return take_missed();
+    if (size <= 0)
+      throw std::system_error(size == 0 ? EBADF : errno, std::generic_category(),
                               "weft: wait of a signal_set that was destroyed");
-    if (::recv(ends_[0], &packet, sizeof packet, MSG_DONTWAIT) >= 0) continue;
-    if (errno == EAGAIN) return take_missed();
-    throw std::system_error(errno, std::generic_category(), "weft: wait of a signal_set");
   } while (packet.number == look_at_missed.number);
   return packet;
 }
@@ -189,6 +203,8 @@ std::optional<signal_arrival> signal_subscription::take_missed() noexcept {
 /// its way was the parent's.
 void signal_subscription::renew_in_child() noexcept {
   users_.store(0, std::memory_order_relaxed);
+  holders_.store(1, std::memory_order_relaxed); // nobody waits here
+  if (mask_.load(std::memory_order_relaxed) == 0) return close_ends();
   missed_.store(0, std::memory_order_relaxed);
   const int inherited[2] = {ends_[0], ends_[1]};
   if (!make_ends()) {

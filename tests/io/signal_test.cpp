@@ -234,9 +234,8 @@ TEST_F(signal_wait, a_flood_loses_no_kind_and_no_descriptor) {
 TEST_F(signal_wait, real_time_signals_bring_their_value) {
   in_fiber([] {
     const signal_set set({SIGRTMIN + 1});
-    for (int i = 0; i < 3; ++i)
-      ::sigqueue(::getpid(), SIGRTMIN + 1, sigval{.sival_int = i});
     for (int i = 0; i < 3; ++i) {
+      ::sigqueue(::getpid(), SIGRTMIN + 1, sigval{.sival_int = i});
       const auto came = set.wait();
       EXPECT_EQ(came.number, SIGRTMIN + 1);
       EXPECT_EQ(came.code, SI_QUEUE);
