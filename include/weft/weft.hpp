@@ -13,18 +13,25 @@
 ///       return a.get() + b.get() == 42 ? 0 : 1;
 ///     }
 
+#include <weft/connect.hpp>
 #include <weft/current.hpp>
+#include <weft/datagram.hpp>
 #include <weft/deadline.hpp>
+#include <weft/descriptor.hpp>
 #include <weft/error.hpp>
 #include <weft/external_work.hpp>
 #include <weft/future.hpp>
 #include <weft/io.hpp>
 #include <weft/joinall.hpp>
+#include <weft/listen.hpp>
+#include <weft/pipe.hpp>
 #include <weft/promise.hpp>
 #include <weft/run.hpp>
 #include <weft/signal.hpp>
 #include <weft/sleep.hpp>
+#include <weft/socket_address.hpp>
 #include <weft/spawn.hpp>
+#include <weft/stream.hpp>
 #include <weft/task.hpp>
 #include <weft/thread_pool.hpp>
 #include <weft/timeout_scope.hpp>
