@@ -19,7 +19,7 @@ struct connect_options {
 /// several addresses they are tried in turn, and the error of the last one counts. TCP_NODELAY is
 /// set (asyncio, Go). Model: gevent.socket.create_connection.
 ///
-///     auto peer = weft::connect_tcp("127.0.0.1", 8080, {.timeout = 5s});
+///     auto peer = connect_tcp("127.0.0.1", 8080, {.timeout = 5s});
 ///     peer.write_all("hello\n");
 ///
 /// Parks the fiber, or blocks a thread without a hub; a switch point if it has to wait. An attempt

@@ -26,7 +26,7 @@ struct datagram {
 
 /// Owns a socket for datagrams: UDP or UNIX. Model: gevent.socket with SOCK_DGRAM.
 ///
-///     auto socket = weft::bind_udp("127.0.0.1", 5353);
+///     auto socket = bind_udp("127.0.0.1", 5353);
 ///     char buffer[1500];
 ///     while (true) {
 ///       auto got = socket.receive(buffer);

@@ -17,7 +17,7 @@ struct pipe_ends {
 /// A new pipe, closed on exec. Never blocks. Throws std::system_error.
 ///
 ///     auto [to_read, to_write] = weft::make_pipe();
-///     weft::spawn([&] { to_write.write_all("hello\n"); });
+///     auto writer = weft::spawn([&] { to_write.write_all("hello\n"); });
 ///     auto line = to_read.read_line();
 [[nodiscard]] pipe_ends make_pipe();
 

@@ -13,7 +13,7 @@ namespace [[gnu::visibility("default")]] weft {
 /// larger than the kernel's. Nothing here blocks or asks a name server.
 ///
 ///     auto address = weft::socket_address::ip("127.0.0.1", 8080);
-///     std::cout << address.to_string();  // 127.0.0.1:8080
+///     std::cout << address.to_string(); // 127.0.0.1:8080
 class socket_address {
  public:
   /// Of no family; what an unnamed UNIX socket's peer has.
