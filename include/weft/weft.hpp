@@ -13,20 +13,24 @@
 ///       return a.get() + b.get() == 42 ? 0 : 1;
 ///     }
 
+#include <weft/condition_variable.hpp>
 #include <weft/connect.hpp>
 #include <weft/current.hpp>
 #include <weft/datagram.hpp>
 #include <weft/deadline.hpp>
 #include <weft/descriptor.hpp>
 #include <weft/error.hpp>
+#include <weft/event.hpp>
 #include <weft/external_work.hpp>
 #include <weft/future.hpp>
 #include <weft/io.hpp>
 #include <weft/joinall.hpp>
 #include <weft/listen.hpp>
+#include <weft/mutex.hpp>
 #include <weft/pipe.hpp>
 #include <weft/promise.hpp>
 #include <weft/run.hpp>
+#include <weft/semaphore.hpp>
 #include <weft/signal.hpp>
 #include <weft/sleep.hpp>
 #include <weft/socket_address.hpp>

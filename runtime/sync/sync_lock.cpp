@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "weft/detail/sync_lock.hpp"
+#include "runtime/sync/sync_lock.hpp"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -25,28 +25,17 @@ constexpr std::uint32_t unlocked = 0;
 constexpr std::uint32_t locked = 1;
 constexpr std::uint32_t contended = 2;
 
-constexpr auto in_order = under_tsan ? std::memory_order_seq_cst : std::memory_order_relaxed;
-
 } // namespace
 
 void sync_lock::lock() noexcept {
   hub* const here = this_hub;
-  if (here && owner_.load(std::memory_order_relaxed) == here) [[likely]] {
-    inside_.store(true, in_order);
-    owner_fence();
-    if (owner_.load(under_tsan ? std::memory_order_seq_cst : std::memory_order_acquire) == here)
-        [[likely]] {
-      held_as_owner_ = true;
-      return;
-    }
-    inside_.store(false, std::memory_order_release); // revoked in this moment
-  }
-  lock_slowly(here);
+  if (!enter(here)) [[unlikely]]
+    lock_slowly(here);
 }
 
 void sync_lock::unlock() noexcept {
   if (held_as_owner_) [[likely]]
-    inside_.store(false, std::memory_order_release);
+    leave();
   else
     unlock_word();
 }

@@ -12,7 +12,7 @@ waiter::waiter() : home(this_hub), fiber(home ? &home->running_or_throw() : null
   deliver = [](inbox_item& item) noexcept {
     auto& w = static_cast<waiter&>(item);
     w.fired.store(1, std::memory_order_relaxed);
-    w.home->unpark(*w.fiber);
+    if (w.parked) w.home->unpark(*w.fiber);
   };
 }
 
@@ -44,7 +44,7 @@ void wait_list::push_front(waiter& w) noexcept {
 }
 
 bool wait_list::remove(waiter& w) noexcept {
-  if (!w.prev && first() != &w) return false;
+  if (!contains(w)) return false;
   (w.prev ? w.prev->next : first_) = w.next;
   (w.next ? w.next->prev : last_) = w.prev;
   w.prev = w.next = nullptr;
@@ -55,6 +55,19 @@ waiter* wait_list::take_front() noexcept {
   waiter* w = first_;
   remove(*w);
   return w;
+}
+
+waiter* wait_list::take(std::size_t most) noexcept {
+  waiter* const all = first();
+  if (!all || most == 0) return nullptr;
+  waiter* last = all;
+  last->prev = nullptr;
+  for (; --most != 0 && last->next; last = last->next)
+    last->next->prev = nullptr;
+  first_ = last->next;
+  (first_ ? first_->prev : last_) = nullptr;
+  last->next = nullptr;
+  return all;
 }
 
 waiter* wait_list::take_all() noexcept {
@@ -69,22 +82,34 @@ waiter* wait_list::take_all() noexcept {
 
 namespace {
 
+wake park_in(waiter& w, core::nanoseconds until, blocking_call call, const state* waited_for,
+             bool interruptible) {
+  w.parked = true;
+  const wake how = w.home->park(until, call, waited_for, interruptible);
+  w.parked = false;
+  return how;
+}
+
 /// Out of the list, with the lock held again; or it was taken, and waits until it is woken.
 waited leave(std::unique_lock<sync_lock>& held, wait_list& list, waiter& w, waited how,
              blocking_call call) {
   held.lock();
   if (list.remove(w)) return how;
   held.unlock();
-  if (!w.home) {
-    wait_on_thread(w.fired, core::never);
-  } else {
-    while (!w.fired.load(std::memory_order_relaxed))
-      w.home->park(core::never, call, nullptr, false);
-  }
+  wait_until_woken(w, call);
   return waited::woken;
 }
 
 } // namespace
+
+void wait_until_woken(waiter& w, blocking_call call) {
+  if (!w.home) {
+    wait_on_thread(w.fired, core::never);
+    return;
+  }
+  while (!w.fired.load(std::memory_order_relaxed))
+    park_in(w, core::never, call, nullptr, false);
+}
 
 waited wait_in(std::unique_lock<sync_lock>& held, wait_list& list, waiter& w, std::int64_t until,
                blocking_call call, bool interruptible, const state* waited_for) {
@@ -101,7 +126,7 @@ waited wait_in(std::unique_lock<sync_lock>& held, wait_list& list, waiter& w, st
     if (wait_on_thread(w.fired, until)) return waited::woken;
     return leave(held, list, w, waited::timed_out, call);
   }
-  const wake result = w.home->park(until, call, waited_for, interruptible);
+  const wake result = park_in(w, until, call, waited_for, interruptible);
   if (result == wake::woken) return waited::woken;
   return leave(held, list, w, result == wake::timed_out ? waited::timed_out : waited::interrupted,
                call);

@@ -27,6 +27,12 @@ class sync_lock {
   void lock() noexcept;
   void unlock() noexcept;
 
+  // The owner's part of both, inline in runtime/sync/sync_lock.hpp:
+  /// Locks if that costs nothing, on the hub that owns it; `here` is the calling thread's hub.
+  bool enter(hub* here) noexcept;
+  /// Unlocks after `enter`.
+  void leave() noexcept;
+
  private:
   void lock_slowly(hub* here) noexcept;
   void lock_word() noexcept;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 
@@ -27,7 +28,9 @@ struct waiter : inbox_item {
   hub* home;    // null: a thread without one
   state* fiber; // of home
   std::atomic<std::uint32_t> fired{0};
+  bool parked = false;     // the fiber is, in this wait; of home's thread
   std::uint32_t kind = 0;  // for the primitive: what it asks for
+  std::uint64_t token = 0; // for the primitive: who it is
   void* payload = nullptr; // for the primitive: what is handed over, or where to
 };
 
@@ -43,16 +46,23 @@ enum class waited : std::uint8_t {
 ///
 ///     bool semaphore::acquire(deadline limit) {
 ///       std::unique_lock held(lock_);
-///       if (count_ > 0 && waiters_.empty()) { --count_; return true; }
+///       if (count_ > 0) {
+///         --count_;
+///         return true;
+///       }
 ///       detail::waiter self;
 ///       waiters_.push_back(self);
 ///       const auto how = detail::wait_in(held, waiters_, self, limit.absolute(),
-///       semaphore_acquire); if (how == detail::waited::woken) return true; // the permit was
-///       handed over return detail::finish_wait(held, how);         // false, or throws
+///                                        detail::blocking_call::semaphore_acquire);
+///       if (how == detail::waited::woken) return true; // the permit was handed over
+///       return detail::finish_wait(held, how);         // false, or throws
 ///     }
 ///     void semaphore::release() {
 ///       std::unique_lock held(lock_);
-///       if (waiters_.empty()) { ++count_; return; }
+///       if (waiters_.empty()) {
+///         ++count_;
+///         return;
+///       }
 ///       detail::waiter* const next = waiters_.take_front();
 ///       held.unlock();
 ///       detail::resume(*next); // hand over what it waits for: then nobody overtakes it
@@ -71,8 +81,14 @@ class wait_list {
   void push_front(waiter& w) noexcept;
   /// Takes `w` out; false if it is not in (somebody took it, and wakes it).
   bool remove(waiter& w) noexcept;
+  /// Whether `w` is in: nobody has taken it yet.
+  [[nodiscard]] bool contains(const waiter& w) const noexcept {
+    return w.prev != nullptr || first() == &w;
+  }
   /// Takes the oldest, which is there, out: the caller must wake it.
   waiter* take_front() noexcept;
+  /// Takes the oldest, so many at most, as a chain for `resume_all`.
+  waiter* take(std::size_t most) noexcept;
   /// Takes all, as a chain for `resume_all`.
   waiter* take_all() noexcept;
 
@@ -94,6 +110,11 @@ class wait_list {
 /// A wake-up is never lost: who was taken out was woken, whatever happened at the same time.
 waited wait_in(std::unique_lock<sync_lock>& held, wait_list& list, waiter& w, std::int64_t until,
                blocking_call call, bool interruptible = true, const state* waited_for = nullptr);
+
+/// For one that may have been taken before it came to wait: whoever calls `wait_in` with the lock
+/// held all the time since `push_back` has no need of it. Returns once it was woken; `w` is in no
+/// list, the lock is not held.
+void wait_until_woken(waiter& w, blocking_call call);
 
 /// Releases `held`; throws what was requested of the fiber if `how` is `interrupted`. Always
 /// false: the caller did not get what it waited for.
