@@ -23,6 +23,7 @@
 #include <weft/event.hpp>
 #include <weft/external_work.hpp>
 #include <weft/future.hpp>
+#include <weft/generator.hpp>
 #include <weft/io.hpp>
 #include <weft/joinall.hpp>
 #include <weft/listen.hpp>

@@ -12,11 +12,14 @@ namespace weft::detail {
 /// A stack with a context on it that runs one fiber after another: a fiber gets its carrier when
 /// it first runs and leaves it when it ends. When the next ready fiber is a fresh one, it starts
 /// on the carrier that just became free without any switch. Lives at the top of its stack.
+///
+/// While a fiber is inside a generator's body it is on that one's stack, and `state::stack` says
+/// so: see generator_stack.
 struct carrier {
   core::stack memory;
   void* context = nullptr;   // while idle
   state* assigned = nullptr; // the fiber to run when jumped to
-  hub* home = nullptr;
+  hub* home = nullptr;       // null: a generator_stack
   carrier* next_idle = nullptr;
   std::uint32_t stack_class = 0;
   execution as;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <exception>
 
+#include "runtime/sched/generator.hpp"
 #include "runtime/sched/hub.hpp"
 
 namespace weft::detail {
@@ -82,6 +83,7 @@ class call_sites {
 struct walk {
   bool passes = true;
   bool reached_entry = false;
+  bool reached_generator = false;
 };
 
 _Unwind_Reason_Code visit(_Unwind_Context* context, void* argument) {
@@ -89,6 +91,10 @@ _Unwind_Reason_Code visit(_Unwind_Context* context, void* argument) {
   const auto start = _Unwind_GetRegionStart(context);
   if (start == reinterpret_cast<std::uintptr_t>(&hub::run_carrier)) {
     w.reached_entry = true;
+    return _URC_NORMAL_STOP;
+  }
+  if (start == reinterpret_cast<std::uintptr_t>(&generator_stack::run)) {
+    w.reached_generator = true;
     return _URC_NORMAL_STOP;
   }
   const auto* area = static_cast<const std::uint8_t*>(_Unwind_GetLanguageSpecificData(context));
@@ -108,6 +114,8 @@ bool may_throw_here() {
   const bool own_stack = h && h->running() && h->running()->has(thread_fiber);
   walk w;
   _Unwind_Backtrace(&visit, &w);
+  if (w.passes && w.reached_generator) // then it would be thrown in the body's caller
+    return static_cast<generator_stack*>(current_stack())->may_throw_beneath();
   return w.passes && (w.reached_entry || own_stack);
 }
 

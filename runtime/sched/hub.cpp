@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <thread>
 
+#include "runtime/sched/generator.hpp"
 #include "runtime/sched/process.hpp"
 #include "runtime/sched/stack_overflow.hpp"
 #include "runtime/sched/state.hpp"
@@ -40,6 +41,10 @@ hub::hub()
   thread_fiber_->where = phase::running;
   thread_fiber_->set(detail::thread_fiber);
   running_ = thread_fiber_;
+  if (auto* const generator = detail::take_stack_outside_fibers()) {
+    thread_fiber_->stack = generator; // the first spawn is made in its body
+    thread_as_.adopt_fiber_of(detail::execution_beneath(*generator));
+  }
 }
 
 hub& hub::make_for_this_thread() {
@@ -53,7 +58,7 @@ hub& hub::make_for_this_thread() {
 }
 
 std::size_t hub::stack_size(const state& fiber) const noexcept {
-  return fiber.stack ? detail::usable_in_class(fiber.stack_class) : 0;
+  return detail::stack_of_fiber(fiber) ? detail::usable_in_class(fiber.stack_class) : 0;
 }
 
 void hub::cancel_all_and_join(bool interruptible) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "runtime/core/list.hpp"
+#include "runtime/sched/generator.hpp"
 #include "runtime/sched/hub.hpp"
 #include "runtime/sched/state.hpp"
 #include "runtime/sched/timeout.hpp"
@@ -64,12 +65,15 @@ thread_local constinit bool end_is_watched = false;
 
 void before_fork() {
   registry_mutex.lock();
+  detail::lock_generator_stacks();
 }
 void after_fork_in_parent() {
+  detail::unlock_generator_stacks();
   registry_mutex.unlock();
 }
 void after_fork_in_child() {
   forks.fetch_add(1, std::memory_order_relaxed);
+  detail::unlock_generator_stacks();
   ::new (static_cast<void*>(&registry_mutex)) std::mutex;
   hub::reset_after_fork();
 }
@@ -142,7 +146,9 @@ void hub::lose_other_fibers(bool mine) noexcept {
     s.where = phase::finished;
     s.clear(detail::has_callable);
     s.outcome.store(outcome_kind::cancelled, std::memory_order_relaxed);
-    if (mine && s.stack) carriers_[s.stack_class]->discard(*s.stack);
+    // One that is in a generator leaves that one's stack to whoever has the generator.
+    if (auto* const stack = mine ? detail::stack_of_fiber(s) : nullptr)
+      carriers_[s.stack_class]->discard(*stack);
     s.stack = nullptr;
     if (mine && s.shared_refs.load(std::memory_order_relaxed) == 0 && --s.local_refs == 0) {
       s.next = unheld;

@@ -41,6 +41,11 @@ struct execution {
 #endif
   }
   void adopt_thread() noexcept;
+  void adopt_fiber_of([[maybe_unused]] const execution& other) noexcept {
+#if defined(__SANITIZE_THREAD__)
+    fiber = other.fiber;
+#endif
+  }
   void unmake([[maybe_unused]] void* top, [[maybe_unused]] std::size_t bytes) noexcept {
 #if defined(__SANITIZE_ADDRESS__)
     // Frames that were never left properly stay poisoned otherwise.
@@ -58,6 +63,27 @@ struct execution {
 #endif
 #if defined(__SANITIZE_THREAD__)
     __tsan_switch_to_fiber(to.fiber, 0);
+#endif
+  }
+  /// The same when nobody will come back to `*this`.
+  void leave_for_good([[maybe_unused]] execution& to) noexcept {
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_start_switch_fiber(nullptr, to.bottom, to.size);
+#endif
+#if defined(__SANITIZE_THREAD__)
+    __tsan_switch_to_fiber(to.fiber, 0);
+#endif
+  }
+  /// As what runs now, whatever it is: where its stack lies is learnt by who arrives from it.
+  void adopt_current() noexcept {
+#if defined(__SANITIZE_THREAD__)
+    fiber = __tsan_get_current_fiber();
+#endif
+  }
+  /// Right after `*this` was jumped to from `before`.
+  void arrive_from([[maybe_unused]] execution& before) noexcept {
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(fake_stack, &before.bottom, &before.size);
 #endif
   }
   /// Right after `*this` was jumped to.

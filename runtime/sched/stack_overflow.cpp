@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 
+#include "runtime/sched/generator.hpp"
 #include "runtime/sched/hub.hpp"
 
 namespace weft::detail {
@@ -50,14 +51,28 @@ class message {
   std::size_t length_ = 0;
 };
 
-const state* fiber_that_overflowed(const void* fault) noexcept {
-  const hub* h = this_hub;
-  const state* fiber = h ? h->running() : nullptr;
-  if (!fiber || !fiber->stack) return nullptr;
-  const core::stack& s = fiber->stack->memory;
-  const auto low = reinterpret_cast<std::uintptr_t>(s.top) - s.size;
+/// The stack in use, if it is a fiber's or generator's and `fault` lies below it.
+const carrier* stack_that_overflowed(const void* fault) noexcept {
+  const carrier* c = current_stack();
+  if (!c) return nullptr;
+  const auto low = reinterpret_cast<std::uintptr_t>(c->memory.top) - c->memory.size;
   const auto at = reinterpret_cast<std::uintptr_t>(fault);
-  return at >= low - guard_bytes && at < low ? fiber : nullptr;
+  return at >= low - guard_bytes && at < low ? c : nullptr;
+}
+
+void report_overflow(const carrier& c) noexcept {
+  message m;
+  m << "weft: stack overflow in ";
+  if (!c.home) m << "a generator of ";
+  const state* fiber = this_hub ? this_hub->running() : nullptr;
+  if (!fiber || fiber->has(thread_fiber))
+    m << "the thread itself";
+  else if (fiber->extras && !fiber->extras->name.empty())
+    m << "fiber " << fiber->extras->name.c_str();
+  else
+    m << "fiber fiber-" << fiber->id;
+  m << ", stack size " << usable_in_class(c.stack_class) << "\n";
+  m.write();
 }
 
 void pass_on(int signal, siginfo_t* info, void* context) noexcept {
@@ -76,15 +91,8 @@ void pass_on(int signal, siginfo_t* info, void* context) noexcept {
 void on_fault(int signal, siginfo_t* info, void* context) {
   const int error = errno;
   const bool sent = info->si_code <= 0;
-  if (const state* fiber = sent ? nullptr : fiber_that_overflowed(info->si_addr)) {
-    message m;
-    m << "weft: stack overflow in fiber ";
-    if (fiber->extras && !fiber->extras->name.empty())
-      m << fiber->extras->name.c_str();
-    else
-      m << "fiber-" << fiber->id;
-    m << ", stack size " << usable_in_class(fiber->stack_class) << "\n";
-    m.write();
+  if (const carrier* c = sent ? nullptr : stack_that_overflowed(info->si_addr)) {
+    report_overflow(*c);
     ::signal(signal, SIG_DFL); // the instruction faults again when the handler returns
   } else {
     pass_on(signal, info, context);
