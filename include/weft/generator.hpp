@@ -36,8 +36,12 @@ struct generator_options {
 ///         for (int i = from;; ++i) yield(i);
 ///       };
 ///     }
+///
+/// A loop over it that is left early leaves the body where it is; it is unwound when the generator
+/// goes:
+///
 ///     for (int i : count(1))
-///       if (i > 10) break;  // the body is unwound when the generator goes
+///       if (i > 10) break;
 ///
 /// `Y` is what the body yields: a value, a reference, or void for `yield()`. `S` is what `send`
 /// sends, which the body gets from `yield`. `R` is what the body returns.
@@ -48,9 +52,9 @@ struct generator_options {
 ///       while (true)
 ///         if (std::optional<double> x = yield(n ? sum / n : 0)) { sum += *x; ++n; }
 ///     });
-///     average.next();     // up to the first yield, as in Python
-///     average.send(10);   // 10
-///     average.send(20);   // 15
+///     average.next();                     // up to the first yield, as in Python
+///     double first = *average.send(10);   // 10
+///     double second = *average.send(20);  // 15
 ///
 /// No fiber: the body runs when `next`, `send`, `throw_into` or `close` is called, in whatever
 /// fiber or thread calls, which need not have a hub. `current()`, fiber-local values, cancellation
@@ -58,8 +62,8 @@ struct generator_options {
 /// that calls meanwhile gets std::logic_error. What must be thrown in the caller at a switch point
 /// inside the body is thrown there, through the body; not where the exception would run into a
 /// noexcept function or a destructor of either. Exceptions being handled, and the count of those
-/// in flight, are the body's own: it may yield inside a catch block. Do not leave a timeout_scope
-/// open across a `yield`: it would go on in the caller.
+/// in flight, are the body's own: it may yield inside a catch block. A timeout_scope
+/// may not be open over a `yield` (std::logic_error there): it would go on in the caller.
 ///
 /// May be called by different fibers of a thread, one after the other. Until it starts it may go
 /// to any thread; then it belongs to the one on which it started (as a fiber does, since compilers

@@ -63,6 +63,12 @@ carrier*& current_stack() noexcept {
   return stack_outside_fibers;
 }
 
+const void* current_timeouts() noexcept {
+  const hub* h = this_hub;
+  const state* fiber = h ? h->running() : nullptr;
+  return fiber && fiber->extras ? fiber->extras->timeouts : nullptr;
+}
+
 carrier* take_stack_outside_fibers() noexcept {
   return std::exchange(stack_outside_fibers, nullptr);
 }
@@ -129,6 +135,7 @@ void generator_stack::release() noexcept {
 void generator_stack::enter(bool lets_pass) {
   caller_as.adopt_current();
   caller_passes = lets_pass;
+  timeouts = current_timeouts();
   cross(caller_as, as);
   while (asks) {
     asks = false;

@@ -28,7 +28,8 @@ struct generator_stack : carrier {
   execution caller_as;
   bool asks = false; // the body asks its caller whether an exception may pass, see below
   bool may_pass = false;
-  bool caller_passes = true; // this call of the caller's lets exceptions out
+  bool caller_passes = true;      // this call of the caller's lets exceptions out
+  const void* timeouts = nullptr; // the caller's innermost timeout_scope
 
   // Where it started.
   const void* thread = nullptr;
@@ -54,6 +55,9 @@ struct generator_stack : carrier {
 /// On which stack the calling thread is, if it is not its own or a hub's: that of its fiber, or of
 /// a generator. Changed by `cross`.
 carrier*& current_stack() noexcept;
+
+/// The innermost open timeout_scope of the fiber that runs.
+const void* current_timeouts() noexcept;
 
 /// A fiber's own stack, whatever generator it is in; null of a thread's own fiber.
 inline carrier* stack_of_fiber(const state& fiber) noexcept {

@@ -69,8 +69,11 @@ std::exception_ptr suspend_generator(generator_core& g) {
   if (g.where != phase_of::running || current_stack() != g.stack)
     throw std::logic_error("weft: yield outside of the generator's own body; a fiber that the body "
                            "spawned, or a generator inside it, cannot yield for it");
-  g.where = phase_of::suspended;
   generator_stack& s = *g.stack;
+  if (s.timeouts != current_timeouts())
+    throw std::logic_error("weft: yield inside a timeout_scope that the generator's body opened: "
+                           "it would go on in the caller; close it first");
+  g.where = phase_of::suspended;
   s.cross(s.as, s.caller_as);
   return std::exchange(g.thrown, nullptr);
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <stdexcept>
@@ -262,6 +264,59 @@ TEST(generator_in_fiber, a_destroyed_body_may_block_and_is_not_cancelled_meanwhi
   t.kill();
   EXPECT_TRUE(cleaned);
   EXPECT_TRUE(t.was_cancelled());
+}
+
+TEST(generator_in_fiber, a_time_out_of_the_caller_is_thrown_in_the_body) {
+  bool seen = false;
+  weft::spawn([&] {
+    const weft::timeout_scope limit{1ms};
+    weft::generator<int> g([&](auto& yield) {
+      try {
+        weft::sleep(1h);
+      } catch (const weft::timeout_expired&) {
+        seen = true;
+        throw;
+      }
+      yield(1);
+    });
+    try {
+      g.next();
+    } catch (const weft::timeout_expired& e) {
+      EXPECT_EQ(e.scope(), &limit);
+    }
+    EXPECT_TRUE(g.done());
+  }).get();
+  EXPECT_TRUE(seen);
+}
+
+TEST(generator_in_fiber, a_forked_child_loses_fibers_that_block_in_bodies) {
+  auto blocked = slow_count(2);
+  auto used = slow_count(3);
+  EXPECT_EQ(used.next(), 0);
+  auto t = weft::spawn([&] {
+    while (blocked.next())
+      weft::sleep(1h);
+  });
+  weft::yield();
+  pid_t child = -1;
+  auto forks = weft::spawn([&] {
+    weft::generator<int> g([&](auto& yield) {
+      child = ::fork();
+      yield(1);
+      weft::sleep(1ms);
+      yield(2);
+    });
+    EXPECT_EQ(g.next(), 1);
+    if (child != 0) return;
+    const bool right = t.was_cancelled() && g.next() == 2 && used.next() == 1 &&
+                       weft::spawn([] { return 5; }).get() == 5;
+    ::_exit(right ? 0 : 1);
+  });
+  forks.get();
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  t.kill();
 }
 
 TEST(generator_in_fiber, throw_into_the_fiber_reaches_the_body) {

@@ -129,6 +129,19 @@ TEST(generator_misuse, a_body_that_yields_while_it_is_closed) {
   EXPECT_TRUE(g.done());
 }
 
+TEST(generator_misuse, yield_inside_a_timeout_scope_of_the_body) {
+  weft::generator<int> g([](auto& yield) {
+    {
+      const weft::timeout_scope limit{1h};
+      yield(1);
+    }
+  });
+  weft::spawn([&] {
+    const weft::timeout_scope callers{1h};
+    EXPECT_NE(message_of([&] { g.next(); }).find("timeout_scope"), std::string::npos);
+  }).get();
+}
+
 std::vector<std::string> reports;
 
 struct collect_reports {
