@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <stdexcept>
 #include <vector>
@@ -90,6 +91,10 @@ struct quiet : listener {
   }
 };
 
+struct caught {
+  weft::signal_set signals{SIGUSR2};
+};
+
 template <class World, class Call>
 std::vector<variant> one(blocking_call call, const char* name, Call of) {
   return {{call, name, [of] {
@@ -118,6 +123,20 @@ std::vector<variant> system_variants(blocking_call call) {
     return one<quiet>(call, "select", &quiet::select);
   case blocking_call::io_epoll_wait:
     return one<quiet>(call, "epoll_wait", &quiet::epoll_wait);
+  case blocking_call::signal_wait:
+    return {{call, "signal_set_wait",
+             [] {
+               return in<caught>([](caught& c) { c.signals.wait(); },
+                                 [](caught& c, weft::deadline limit) {
+                                   return c.signals.wait(limit).has_value();
+                                 });
+             }},
+            {call, "wait_signal", [] {
+               return in<nothing>([](nothing&) { weft::wait_signal({SIGUSR2}); },
+                                  [](nothing&, weft::deadline limit) {
+                                    return weft::wait_signal({SIGUSR2}, limit).has_value();
+                                  });
+             }}};
   default:
     return {};
   }
