@@ -23,7 +23,9 @@ namespace [[gnu::visibility("default")]] weft {
 /// - Waiting parks the fiber, or blocks a thread without a hub; not waiting is no switch point.
 /// - `set`, `clear` and `is_set` may be called anywhere, inside callbacks too; `wait` inside a
 ///   callback throws std::logic_error where it would have to wait.
-/// - Any thread may call everything. Constant-initialised: may be static.
+/// - Any thread may call everything. Constant-initialised: may be static. Whose `wait` has returned
+///   because it was set may destroy it, even if `set` has not returned yet on its thread; who only
+///   looked by `is_set` may not.
 ///
 /// For a value that is set once see `promise`.
 class event {
@@ -41,11 +43,9 @@ class event {
   [[nodiscard]] bool is_set() const noexcept { return set_.load(std::memory_order_acquire); }
 
   /// Waits until it is set, if it is not. A switch point if it has to wait.
-  void wait() {
-    if (!is_set()) wait_until(INT64_MAX);
-  }
+  void wait() { wait_until(INT64_MAX); }
   /// The same until `limit`; says whether it was set.
-  [[nodiscard]] bool wait(deadline limit) { return is_set() || wait_until(limit.absolute()); }
+  [[nodiscard]] bool wait(deadline limit) { return wait_until(limit.absolute()); }
 
  private:
   bool wait_until(std::int64_t until);

@@ -41,6 +41,16 @@ TEST(event, once_set_nobody_waits) {
   EXPECT_FALSE(t.was_cancelled());
 }
 
+TEST(event, may_be_destroyed_by_who_was_woken_while_set_returns) {
+  for (int i = 0; i < 2000; ++i) {
+    auto e = std::make_unique<event>();
+    std::thread setter([&raw = *e] { raw.set(); });
+    e->wait(); // by now it is set, or it is not
+    e.reset();
+    setter.join();
+  }
+}
+
 TEST(event, a_waiter_that_is_cancelled_or_times_out_leaves) {
   event e;
   auto killed = spawn([&] { e.wait(); });
