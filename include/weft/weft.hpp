@@ -38,6 +38,7 @@
 #include <weft/spawn.hpp>
 #include <weft/stream.hpp>
 #include <weft/task.hpp>
+#include <weft/tcp_server.hpp>
 #include <weft/thread_pool.hpp>
 #include <weft/timeout_scope.hpp>
 #include <weft/timer.hpp>
