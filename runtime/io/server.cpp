@@ -25,6 +25,10 @@ const server_options& checked(const server_options& options) {
   return options;
 }
 
+std::ptrdiff_t permits(std::size_t most) noexcept {
+  return static_cast<std::ptrdiff_t>(std::min(most, static_cast<std::size_t>(semaphore::max())));
+}
+
 deadline at(core::nanoseconds when) noexcept {
   if (when == core::never) return {};
   return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(when));
@@ -35,8 +39,8 @@ deadline at(core::nanoseconds when) noexcept {
 server::server(descriptor listener, bool ours, const server_options& options,
                std::unique_ptr<connection_handler> handler)
     : options_(checked(options)), handler_(std::move(handler)),
-      address_(socket_address::of(listener.get())), delay_(options.min_delay),
-      listener_(std::move(listener)) {
+      address_(socket_address::of(listener.get())), room_(permits(options.max_connections)),
+      delay_(options.min_delay), listener_(std::move(listener)) {
   if (ours) {
     file_ = io::socket_file(address_);
     // So that another process, with which the socket may be shared later, can be first.

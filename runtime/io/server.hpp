@@ -12,7 +12,7 @@
 #include "runtime/core/clock.hpp"
 #include "runtime/core/list.hpp"
 #include "runtime/io/socket_file.hpp"
-#include "weft/promise.hpp"
+#include "weft/semaphore.hpp"
 #include "weft/tcp_server.hpp"
 
 namespace weft::detail {
@@ -21,12 +21,14 @@ class server;
 
 /// One that was accepted, with its handler's fiber, which owns it.
 struct connection : core::list_hook<> {
-  connection(server& of, descriptor fd, const socket_address& from);
+  connection(server& of, std::unique_lock<semaphore>& permit, descriptor fd,
+             const socket_address& from);
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
   ~connection();
 
   std::shared_ptr<server> owner;
+  std::unique_lock<semaphore> room;
   stream socket;
   socket_address peer;
   task<void> handler;
@@ -54,10 +56,9 @@ class server : public std::enable_shared_from_this<server> {
 
   // server_accept.cpp
   void accept_for_ever();
-  void wait_for_room();
-  int accept_one();
+  int accept_one(std::unique_lock<semaphore>& room);
   int take_from_backlog(sockaddr* from, socklen_t* size);
-  void admit(descriptor fd, const socket_address& peer);
+  void admit(std::unique_ptr<connection> one);
   void handle(connection& one);
   void pause(int error);
 
@@ -74,10 +75,10 @@ class server : public std::enable_shared_from_this<server> {
   const std::unique_ptr<connection_handler> handler_;
   const socket_address address_;
   bool non_blocking_;
+  semaphore room_; // a permit for each connection, one of them for the next
 
   // The acceptor's alone.
   core::list<connection> all_;
-  promise<void>* room_ = nullptr; // what the acceptor waits for, if there is no room
   std::chrono::milliseconds delay_;
   bool pausing_ = false;
 

@@ -47,8 +47,9 @@ bool is_of_one_connection(int error) noexcept {
 
 } // namespace
 
-connection::connection(server& of, descriptor fd, const socket_address& from)
-    : owner(of.shared_from_this()), socket(std::move(fd)), peer(from) {
+connection::connection(server& of, std::unique_lock<semaphore>& permit, descriptor fd,
+                       const socket_address& from)
+    : owner(of.shared_from_this()), room(std::move(permit)), socket(std::move(fd)), peer(from) {
   owner->all_.push_back(*this);
   owner->connections_.store(owner->connections() + 1, std::memory_order_relaxed);
 }
@@ -56,14 +57,14 @@ connection::connection(server& of, descriptor fd, const socket_address& from)
 connection::~connection() {
   unlink();
   owner->connections_.store(owner->connections() - 1, std::memory_order_relaxed);
-  if (promise<void>* room = std::exchange(owner->room_, nullptr)) room->set_value();
 }
 
 void server::accept_for_ever() {
   std::size_t in_a_row = 0;
+  std::unique_lock<semaphore> room;
   while (true) {
-    wait_for_room();
-    const int error = accept_one();
+    if (!room) room = std::unique_lock(room_);
+    const int error = accept_one(room);
     if (error == 0 || is_of_one_connection(error)) {
       if (++in_a_row < options_.max_accept) continue;
       yield();
@@ -78,26 +79,15 @@ void server::accept_for_ever() {
   }
 }
 
-void server::wait_for_room() {
-  while (connections() >= options_.max_connections) {
-    promise<void> room;
-    struct registered {
-      promise<void>*& at;
-      ~registered() { at = nullptr; }
-    } const guard{room_};
-    room_ = &room;
-    wait_done(*room.get_future().internal_state(), INT64_MAX, blocking_call::server_serve);
-  }
-}
-
-/// EAGAIN if there is none, another error, or 0.
-int server::accept_one() {
+/// 0 if one was accepted, EAGAIN if there is none, or another error.
+int server::accept_one(std::unique_lock<semaphore>& room) {
   sockaddr_storage from;
   socklen_t size = sizeof from;
   descriptor fd(take_from_backlog(reinterpret_cast<sockaddr*>(&from), &size));
   if (!fd) return errno == ETIMEDOUT ? EAGAIN : errno;
   try {
-    admit(std::move(fd), socket_address(reinterpret_cast<const sockaddr*>(&from), size));
+    const socket_address peer(reinterpret_cast<const sockaddr*>(&from), size);
+    admit(std::make_unique<connection>(*this, room, std::move(fd), peer));
   } catch (const std::bad_alloc&) {
     return ENOMEM;
   }
@@ -114,8 +104,7 @@ int server::take_from_backlog(sockaddr* from, socklen_t* size) {
   return fd;
 }
 
-void server::admit(descriptor fd, const socket_address& peer) {
-  auto one = std::make_unique<connection>(*this, std::move(fd), peer);
+void server::admit(std::unique_ptr<connection> one) {
   connection& added = *one;
   added.handler = spawn(
       {.name = "connection", .stack_size = options_.stack_size}, [mine = std::move(one)]() mutable {
