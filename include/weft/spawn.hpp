@@ -60,7 +60,7 @@ void refuse_null(const F& f) {
                   { f == nullptr } -> std::same_as<bool>;
                 })
     if (f == nullptr)
-      throw std::invalid_argument("weft::spawn: the callable is null; give it something to call");
+      throw std::invalid_argument("weft: the callable is null; give it something to call");
 }
 
 template <class T, class Bound>

@@ -104,6 +104,10 @@ class bound_pool_call final : public pool_call {
   bool was_cancelled_ = false;
 };
 
+/// For what waits for something that others do (a connection, another future): without a limit to
+/// its threads, since what is waited for might stand behind it in the queue.
+pool_core& waiting_pool();
+
 /// False if there was no place in the queue until `until` (0: does not wait).
 bool submit_to_pool(pool_core& pool, std::unique_ptr<pool_call> call, state& outcome,
                     std::int64_t until);

@@ -24,6 +24,7 @@
 #include <weft/external_work.hpp>
 #include <weft/future.hpp>
 #include <weft/generator.hpp>
+#include <weft/hub_handle.hpp>
 #include <weft/io.hpp>
 #include <weft/joinall.hpp>
 #include <weft/listen.hpp>
@@ -36,6 +37,8 @@
 #include <weft/sleep.hpp>
 #include <weft/socket_address.hpp>
 #include <weft/spawn.hpp>
+#include <weft/std_future.hpp>
+#include <weft/stop_token.hpp>
 #include <weft/stream.hpp>
 #include <weft/task.hpp>
 #include <weft/tcp_server.hpp>

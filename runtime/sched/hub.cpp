@@ -115,7 +115,8 @@ void hub::close_inbox() noexcept {
     item->deliver(*item);
     item = next;
   }
-  if (!ready_.empty()) yield();
+  while (!fresh_.empty() || !ready_.empty())
+    yield();
   while (posting_.load(std::memory_order_acquire) != 0)
     std::this_thread::yield();
 }

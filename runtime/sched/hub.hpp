@@ -7,7 +7,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
+#include <vector>
 
 #include "runtime/core/clock.hpp"
 #include "runtime/core/context/context.hpp"
@@ -63,9 +65,10 @@ struct callback_item : ready_item {
 /// What few fibers have.
 struct fiber_extras {
   std::string name;
-  std::exception_ptr interrupt;       // for throw_requested
-  hub_timer* start_timer = nullptr;   // of one that starts later
-  timeout_record* timeouts = nullptr; // of the innermost open scope
+  std::exception_ptr interrupt;        // for throw_requested
+  hub_timer* start_timer = nullptr;    // of one that starts later
+  timeout_record* timeouts = nullptr;  // of the innermost open scope
+  std::vector<std::stop_source> stops; // to be told of a request to cancel
 };
 
 /// The calling thread's hub, or null. Read anew after every switch by calling it: the hub's
@@ -111,6 +114,10 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   /// Queues a fiber or callback that is in no queue.
   void make_ready(detail::ready_item & item) noexcept {
     (running_ ? fresh_ : ready_).push_back(item);
+  }
+  /// The same, but behind everything that is ready, as who yields.
+  void make_ready_last(detail::ready_item & item) noexcept {
+    ready_.push_back(item);
   }
 
   void yield();
@@ -158,6 +165,8 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   /// Asks the fiber, which is of this hub, to throw `error` (null: `cancelled`) at its current
   /// or next switch point. False if it is done.
   bool interrupt(detail::state & fiber, std::exception_ptr error) noexcept;
+  /// Tells those who asked that the fiber is to end. They may not block.
+  void request_stop(detail::state & fiber) noexcept;
   /// The time of one of the fiber's scopes is over: to be thrown likewise.
   void request_timeout(detail::state & fiber) noexcept;
 
@@ -182,6 +191,9 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   /// Has `item` delivered on the hub's thread. Any thread. False if the hub has ended; then the
   /// item still belongs to the caller.
   bool post(detail::inbox_item & item) noexcept; // the caller knows that the object is alive
+  [[nodiscard]] bool takes_messages() const noexcept {
+    return !inbox_.is_closed();
+  }
 
   /// Timed calls of this hub, so that its end can drop them.
   core::list<detail::timed_call>& timed_calls() noexcept {

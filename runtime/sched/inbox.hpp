@@ -27,6 +27,10 @@ class inbox {
     return head_.load(std::memory_order_seq_cst) == nullptr;
   }
 
+  [[nodiscard]] bool is_closed() const noexcept {
+    return head_.load(std::memory_order_acquire) == closed();
+  }
+
   /// Takes what is in, oldest first.
   inbox_item* take() noexcept {
     if (head_.load(std::memory_order_relaxed) == nullptr) return nullptr;
@@ -36,7 +40,10 @@ class inbox {
   inbox_item* close() noexcept {
     return oldest_first(head_.exchange(closed(), std::memory_order_acq_rel));
   }
-  void reset_after_fork() noexcept { head_.store(nullptr, std::memory_order_relaxed); }
+  /// `open`: for the hub that lives on.
+  void reset_after_fork(bool open) noexcept {
+    head_.store(open ? nullptr : closed(), std::memory_order_relaxed);
+  }
 
  private:
   static inbox_item* closed() noexcept {

@@ -71,6 +71,7 @@ bool hub::interrupt(state& fiber, std::exception_ptr error) noexcept {
     fiber.set(detail::throw_requested);
   } else {
     fiber.set(detail::cancel_requested);
+    if (fiber.extras && !fiber.extras->stops.empty()) request_stop(fiber);
   }
   if (fiber.where == phase::parked) {
     if (fiber.parked_at->interruptible) unpark(fiber, wake::interrupted);

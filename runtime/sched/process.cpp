@@ -124,7 +124,7 @@ void hub::lose_other_fibers(bool mine) noexcept {
   state_lock_.reset_after_fork();
   ::new (static_cast<void*>(&end_mutex_)) std::mutex;
   foreign_freed_some_.store(foreign_freed_ != nullptr, std::memory_order_relaxed);
-  inbox_.reset_after_fork();
+  inbox_.reset_after_fork(mine);
   posting_.store(0, std::memory_order_relaxed);
   sleeping_.store(false, std::memory_order_relaxed);
   ready_.reset();

@@ -122,10 +122,6 @@ class pool_core : public std::enable_shared_from_this<pool_core>, public core::l
 /// For weft's own calls on files and names, apart from default_thread_pool, which may be full of
 /// the program's jobs.
 pool_core& io_pool();
-/// For what waits for something that others do (a connection, another future): without a limit,
-/// since what it waits for might stand behind it in the queue.
-pool_core& waiting_pool();
-
 /// Ends the hub that a job made of this thread, if it did.
 void end_hub_of_this_thread() noexcept;
 
