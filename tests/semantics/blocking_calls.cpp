@@ -14,9 +14,14 @@ std::vector<variant> variants_of(blocking_call call) {
   case blocking_call::sleep:
   case blocking_call::join:
   case blocking_call::wait:
-  case blocking_call::get:
   case blocking_call::kill:
     return future_variants(call);
+  case blocking_call::get: {
+    auto all = future_variants(call);
+    for (variant& v : several_variants(call))
+      all.push_back(std::move(v));
+    return all;
+  }
   case blocking_call::joinall:
   case blocking_call::killall:
   case blocking_call::wait_for_many:
@@ -24,11 +29,12 @@ std::vector<variant> variants_of(blocking_call call) {
   case blocking_call::as_completed:
   case blocking_call::with_timeout:
   case blocking_call::task_group_join:
+  case blocking_call::coroutine_await:
+    return several_variants(call);
   case blocking_call::group_join:
   case blocking_call::pool_spawn:
   case blocking_call::imap_next:
-  case blocking_call::coroutine_await:
-    return several_variants(call);
+    return pool_variants(call);
   case blocking_call::mutex_lock:
   case blocking_call::recursive_mutex_lock:
   case blocking_call::shared_mutex_lock:

@@ -91,6 +91,7 @@ std::vector<variant> future_variants(weft::detail::blocking_call call);
 std::vector<variant> several_variants(weft::detail::blocking_call call);
 std::vector<variant> sync_variants(weft::detail::blocking_call call);
 std::vector<variant> container_variants(weft::detail::blocking_call call);
+std::vector<variant> pool_variants(weft::detail::blocking_call call);
 std::vector<variant> thread_variants(weft::detail::blocking_call call);
 std::vector<variant> transfer_variants(weft::detail::blocking_call call);
 std::vector<variant> system_variants(weft::detail::blocking_call call);
