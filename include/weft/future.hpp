@@ -27,6 +27,9 @@ namespace detail {
 /// point unless `s` is done already. Says whether it is done.
 bool wait_done(state& s, std::int64_t until, blocking_call call);
 bool cancel_state(state& s, std::exception_ptr error) noexcept;
+/// Of one that is done otherwise than with a value of its own: the state that has the value, or
+/// throws what it ended with.
+state& forwarded_value(state& s);
 [[noreturn]] void throw_outcome(state& s);
 [[noreturn]] void throw_no_state(const char* call);
 std::exception_ptr outcome_exception(state& s);
@@ -187,7 +190,7 @@ class [[nodiscard]] future : public future_base {
     detail::state& s = checked("get");
     if (!s.done()) detail::wait_done(s, INT64_MAX, detail::blocking_call::get);
     if (s.outcome.load(std::memory_order_acquire) != detail::outcome_kind::value) [[unlikely]]
-      detail::throw_outcome(s);
+      return detail::forwarded_value(s);
     return s;
   }
 };

@@ -71,7 +71,7 @@ class any_task : public task_interface<future_base> {
     detail::state& s = checked("get");
     detail::wait_done(s, INT64_MAX, detail::blocking_call::get);
     if (s.outcome.load(std::memory_order_acquire) != detail::outcome_kind::value)
-      detail::throw_outcome(s);
+      detail::forwarded_value(s);
   }
 
  private:

@@ -22,6 +22,14 @@ task_cancelled make_task_cancelled(const state& s) {
 }
 } // namespace
 
+state& forwarded_value(state& s) {
+  state* at = &s;
+  while (at->outcome.load(std::memory_order_acquire) == outcome_kind::forwarded)
+    at = at->forwarded_to();
+  if (at->outcome.load(std::memory_order_acquire) != outcome_kind::value) throw_outcome(*at);
+  return *at;
+}
+
 void throw_outcome(state& s) {
   if (s.outcome.load(std::memory_order_acquire) == outcome_kind::cancelled)
     throw make_task_cancelled(s);
@@ -35,6 +43,7 @@ std::exception_ptr outcome_exception(state& s) {
     throw future_error("weft: exception of " + describe(s) +
                        ", which has no outcome yet; wait for it first");
   case outcome_kind::value:
+  case outcome_kind::forwarded:
     return nullptr;
   case outcome_kind::error:
     s.set(outcome_seen);
@@ -123,7 +132,9 @@ bool interrupt_elsewhere(state& s, std::exception_ptr error) noexcept {
 
 bool cancel_state(state& s, std::exception_ptr error) noexcept {
   if (!s.type->run) {
-    if (error || !try_claim(s)) return false;
+    if (error) return false;
+    if (s.type->cancel) return s.type->cancel(s);
+    if (!try_claim(s)) return false;
     return settle(s, outcome_kind::cancelled);
   }
   // Only deadlock_error reaches a thread's own fiber: the thread's code did not ask for more.

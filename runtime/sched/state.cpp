@@ -203,6 +203,9 @@ void destroy(state& s) noexcept {
     if (!s.has(outcome_seen)) report_error(describe(s).c_str(), s.error());
     std::destroy_at(&s.error());
     break;
+  case outcome_kind::forwarded:
+    release(*s.forwarded_to());
+    break;
   case outcome_kind::pending:
   case outcome_kind::cancelled:
     break;

@@ -25,7 +25,13 @@ struct fiber_extras;
 struct state;
 
 /// What ended up in a state. Everything from `value` up is final.
-enum class outcome_kind : std::uint8_t { pending, value, error, cancelled };
+enum class outcome_kind : std::uint8_t {
+  pending,
+  value,
+  error,
+  cancelled,
+  forwarded, // a value, which is in the state that the storage points to
+};
 
 /// Where a block stands with the scheduler.
 enum class phase : std::uint8_t {
@@ -57,6 +63,9 @@ struct state_type {
   void (*run)(state&);                    // calls the callable, stores the result; may throw
   void (*drop_callable)(state&) noexcept; // destroys the callable
   void (*drop_result)(state&) noexcept;   // destroys the result
+  // Of a future that stands for others: a request to cancel goes to them, also that of a fiber
+  // which waits for it. Null: it ends in the state itself.
+  bool (*cancel)(state&) noexcept = nullptr;
 };
 
 /// What stands in the ready queue.
@@ -110,6 +119,10 @@ struct state : ready_item {
   /// Only of one that ended in an exception.
   [[nodiscard]] std::exception_ptr& error() noexcept {
     return *std::launder(reinterpret_cast<std::exception_ptr*>(storage));
+  }
+  /// Only of one that is `forwarded`: where its value is; it owns a count there.
+  [[nodiscard]] state*& forwarded_to() noexcept {
+    return *std::launder(reinterpret_cast<state**>(storage));
   }
 };
 static_assert(sizeof(state) == 160);
