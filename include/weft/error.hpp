@@ -4,6 +4,7 @@
 #include <exception>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 /// What weft throws. Misuse is a std::logic_error whose text tells the remedy; the system's
 /// failures are std::system_error; what asks a fiber to end is no std::exception at all.
@@ -23,6 +24,21 @@ class task_cancelled : public std::exception {
   [[nodiscard]] const char* what() const noexcept override { return what_.c_str(); }
 
  private:
+  std::string what_;
+};
+
+/// Several exceptions at once: what `task_group::join` throws if more than one task failed. Model:
+/// Python's ExceptionGroup.
+class exception_group : public std::exception {
+ public:
+  /// `errors`: not null, in the order in which they came.
+  explicit exception_group(std::vector<std::exception_ptr> errors);
+  /// How many, and the type and text of each.
+  [[nodiscard]] const char* what() const noexcept override { return what_.c_str(); }
+  [[nodiscard]] const std::vector<std::exception_ptr>& errors() const noexcept { return errors_; }
+
+ private:
+  std::vector<std::exception_ptr> errors_;
   std::string what_;
 };
 

@@ -1,33 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <concepts>
 #include <cstddef>
 #include <exception>
 #include <initializer_list>
-#include <ranges>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <weft/deadline.hpp>
-#include <weft/spawn.hpp>
-#include <weft/task.hpp>
+#include <weft/waitable.hpp>
 
 namespace [[gnu::visibility("default")]] weft {
-
-/// Something that can be waited for: a task, a future, an any_task.
-template <class T>
-concept waitable = std::derived_from<std::remove_cvref_t<T>, future_base>;
-
-/// Something that the functions for many accept: a waitable, or a callable, which is spawned.
-template <class T>
-concept waitable_or_callable = waitable<T> || std::invocable<std::decay_t<T>>;
-
-/// A range of such.
-template <class R>
-concept waitable_range =
-    std::ranges::input_range<R> && waitable_or_callable<std::ranges::range_reference_t<R>>;
 
 struct join_options {
   /// A time-out gives a partial list, no exception.
@@ -50,63 +33,12 @@ struct kill_options {
 namespace detail {
 
 /// Places, in order of completion, of those that are done when the wait ends.
-std::vector<std::size_t> wait_for_many(const std::vector<state*>& states,
-                                       const join_options& options);
+std::vector<std::size_t> join_many(const std::vector<state*>& states, const join_options& options);
 void kill_many(const std::vector<state*>& states, const kill_options& options);
-
-/// A handle as it is, a callable spawned.
-template <class T>
-auto as_handle(T&& item) {
-  if constexpr (waitable<T>) {
-    if (!item.valid()) throw_no_state("joinall");
-    return std::remove_cvref_t<T>(std::forward<T>(item));
-  } else {
-    return spawn(std::forward<T>(item));
-  }
-}
-template <class T>
-using handle_of = decltype(as_handle(std::declval<T>()));
-
-template <class R>
-auto handles_of_range(R&& range) {
-  std::vector<handle_of<std::ranges::range_reference_t<R>>> handles;
-  if constexpr (std::ranges::sized_range<R>) handles.reserve(std::ranges::size(range));
-  for (auto&& item : range)
-    handles.push_back(as_handle(std::forward<decltype(item)>(item)));
-  return handles;
-}
-
-/// All of one type, or any_task.
-template <class First, class... Rest>
-struct common {
-  using type = std::conditional_t<(std::same_as<First, Rest> && ...), First, any_task>;
-};
-
-template <class... Items>
-auto handles_of_pack(Items&&... items) {
-  std::vector<typename common<handle_of<Items>...>::type> handles;
-  handles.reserve(sizeof...(Items));
-  (handles.emplace_back(as_handle(std::forward<Items>(items))), ...);
-  return handles;
-}
-
-template <class Handle>
-std::vector<state*> states_of(const std::vector<Handle>& handles) {
-  std::vector<state*> states;
-  states.reserve(handles.size());
-  for (const auto& handle : handles)
-    states.push_back(handle.internal_state());
-  return states;
-}
 
 template <class Handle>
 std::vector<Handle> join_handles(const std::vector<Handle>& handles, const join_options& options) {
-  std::vector<Handle> done;
-  const auto places = wait_for_many(states_of(handles), options);
-  done.reserve(places.size());
-  for (const std::size_t place : places)
-    done.push_back(handles[place]);
-  return done;
+  return pick_handles(handles, join_many(states_of(handles), options));
 }
 
 } // namespace detail
@@ -127,15 +59,13 @@ template <waitable_range R>
 auto joinall(R&& tasks, const join_options& options = {}) {
   return detail::join_handles(detail::handles_of_range(std::forward<R>(tasks)), options);
 }
-template <waitable_or_callable... Items>
-requires(sizeof...(Items) > 0 && !(waitable_range<Items> || ...)) auto joinall(Items&&... items) {
+template <waitable_item... Items>
+requires(sizeof...(Items) > 0) auto joinall(Items&&... items) {
   return detail::join_handles(detail::handles_of_pack(std::forward<Items>(items)...), {});
 }
 /// A pack with options: those come first.
-template <waitable_or_callable... Items>
-requires(sizeof...(Items) > 0 &&
-         !(waitable_range<Items> || ...)) auto joinall(const join_options& options,
-                                                       Items&&... items) {
+template <waitable_item... Items>
+requires(sizeof...(Items) > 0) auto joinall(const join_options& options, Items&&... items) {
   return detail::join_handles(detail::handles_of_pack(std::forward<Items>(items)...), options);
 }
 /// `joinall({a, b}, {.timeout = 1s})`, of whatever result types.
@@ -154,15 +84,13 @@ void killall(R&& tasks, const kill_options& options = {}) {
   const auto handles = detail::handles_of_range(std::forward<R>(tasks));
   detail::kill_many(detail::states_of(handles), options);
 }
-template <waitable_or_callable... Items>
-requires(sizeof...(Items) > 0 && !(waitable_range<Items> || ...)) void killall(Items&&... items) {
+template <waitable_item... Items>
+requires(sizeof...(Items) > 0) void killall(Items&&... items) {
   const auto handles = detail::handles_of_pack(std::forward<Items>(items)...);
   detail::kill_many(detail::states_of(handles), {});
 }
-template <waitable_or_callable... Items>
-requires(sizeof...(Items) > 0 &&
-         !(waitable_range<Items> || ...)) void killall(const kill_options& options,
-                                                       Items&&... items) {
+template <waitable_item... Items>
+requires(sizeof...(Items) > 0) void killall(const kill_options& options, Items&&... items) {
   const auto handles = detail::handles_of_pack(std::forward<Items>(items)...);
   detail::kill_many(detail::states_of(handles), options);
 }

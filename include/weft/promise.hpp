@@ -8,7 +8,9 @@ namespace [[gnu::visibility("default")]] weft {
 namespace detail {
 
 state_ref new_promise(const state_type& type);
-/// Starts settling: from here on nobody else can. Throws `future_error` if somebody did.
+/// Starts settling: from here on nobody else can. False if somebody did.
+bool try_claim(state& s) noexcept;
+/// The same; throws `future_error`.
 void claim(state& s);
 /// Gives the claim back after the value could not be made.
 void unclaim(state& s) noexcept;

@@ -117,7 +117,7 @@ task<T> make_task(const spawn_options* options, Bound&& bound, Start&& start) {
 /// throws, and std::invalid_argument for a null function.
 template <class F, class... Args>
 requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
-auto spawn(F&& f, Args&&... args) -> task<detail::spawn_result_t<F, Args...>> {
+[[nodiscard]] auto spawn(F&& f, Args&&... args) -> task<detail::spawn_result_t<F, Args...>> {
   using result = detail::spawn_result_t<F, Args...>;
   using bound = detail::bound_call_t<F, Args...>;
   bound call = detail::bind_call(std::forward<F>(f), std::forward<Args>(args)...);
@@ -136,7 +136,7 @@ auto spawn(F&& f, Args&&... args) -> task<detail::spawn_result_t<F, Args...>> {
 /// The same with options.
 template <class F, class... Args>
 requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
-auto spawn(const spawn_options& options, F&& f, Args&&... args)
+[[nodiscard]] auto spawn(const spawn_options& options, F&& f, Args&&... args)
     -> task<detail::spawn_result_t<F, Args...>> {
   return detail::make_task<detail::spawn_result_t<F, Args...>>(
       &options, detail::bind_call(std::forward<F>(f), std::forward<Args>(args)...),
@@ -147,7 +147,8 @@ auto spawn(const spawn_options& options, F&& f, Args&&... args)
 /// runs. Model: gevent.spawn_later.
 template <class F, class... Args>
 requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
-auto spawn_later(deadline when, F&& f, Args&&... args) -> task<detail::spawn_result_t<F, Args...>> {
+[[nodiscard]] auto spawn_later(deadline when, F&& f, Args&&... args)
+    -> task<detail::spawn_result_t<F, Args...>> {
   return detail::make_task<detail::spawn_result_t<F, Args...>>(
       nullptr, detail::bind_call(std::forward<F>(f), std::forward<Args>(args)...),
       [when](detail::state& s) { detail::start_fiber_at(s, when.absolute()); });

@@ -51,7 +51,7 @@ class task_interface : public Base {
 /// A spawned fiber's handle: a future of its result that can also be joined and killed.
 /// Copyable, shared; dropping all handles lets the fiber run on (gevent, Go).
 template <class T>
-class [[nodiscard]] task : public task_interface<future<T>> {
+class task : public task_interface<future<T>> {
  public:
   using task_interface<future<T>>::task_interface;
 };

@@ -13,6 +13,7 @@
 ///       return a.get() + b.get() == 42 ? 0 : 1;
 ///     }
 
+#include <weft/as_completed.hpp>
 #include <weft/condition_variable.hpp>
 #include <weft/connect.hpp>
 #include <weft/current.hpp>
@@ -23,16 +24,20 @@
 #include <weft/event.hpp>
 #include <weft/external_work.hpp>
 #include <weft/future.hpp>
+#include <weft/gather.hpp>
 #include <weft/generator.hpp>
 #include <weft/hub_handle.hpp>
 #include <weft/io.hpp>
+#include <weft/iwait.hpp>
 #include <weft/joinall.hpp>
 #include <weft/listen.hpp>
 #include <weft/mutex.hpp>
+#include <weft/outcome.hpp>
 #include <weft/pipe.hpp>
 #include <weft/promise.hpp>
 #include <weft/run.hpp>
 #include <weft/semaphore.hpp>
+#include <weft/shield.hpp>
 #include <weft/signal.hpp>
 #include <weft/sleep.hpp>
 #include <weft/socket_address.hpp>
@@ -41,7 +46,11 @@
 #include <weft/stop_token.hpp>
 #include <weft/stream.hpp>
 #include <weft/task.hpp>
+#include <weft/task_group.hpp>
 #include <weft/tcp_server.hpp>
 #include <weft/thread_pool.hpp>
 #include <weft/timeout_scope.hpp>
 #include <weft/timer.hpp>
+#include <weft/wait.hpp>
+#include <weft/waitable.hpp>
+#include <weft/with_timeout.hpp>

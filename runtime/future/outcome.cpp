@@ -8,12 +8,18 @@
 #include "weft/future.hpp"
 #include "weft/promise.hpp"
 #include "weft/task.hpp"
+#include "weft/waitable.hpp"
 
 namespace weft::detail {
 
 void throw_no_state(const char* call) {
   throw future_error(std::string("weft: ") + call +
                      " of an empty handle; it was default-made, or moved from");
+}
+
+void throw_empty_handle() {
+  throw future_error("weft: an empty handle among those to wait for; it was default-made, or "
+                     "moved from");
 }
 
 namespace {
@@ -64,14 +70,12 @@ state_ref new_promise(const state_type& type) {
   return state_ref(s);
 }
 
-namespace {
 bool try_claim(state& s) noexcept {
   const state_guard held(s);
   if (s.done() || s.has(claimed)) return false;
   s.set(claimed);
   return true;
 }
-} // namespace
 
 void claim(state& s) {
   if (!try_claim(s))

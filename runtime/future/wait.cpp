@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <atomic>
+#include "runtime/future/wait.hpp"
 
 #include "runtime/sched/error_report.hpp"
-#include "runtime/sched/hub.hpp"
-#include "runtime/sched/state.hpp"
 #include "runtime/sched/thread_wait.hpp"
 #include "weft/error.hpp"
 #include "weft/future.hpp"
 
 namespace weft::detail {
+
+void refuse_own_fiber(const state& self, const state& waited_for) {
+  if (&self == &waited_for)
+    throw deadlock_error("weft: this operation would block for ever: " + describe(self) +
+                         " waits for itself");
+}
+
 namespace {
 
-/// A fiber that waits for one state.
-struct fiber_waiter : completion {
-  state* fiber = nullptr;
-  bool fired = false;
-};
+/// Of a future that stands for others.
+[[gnu::noinline]] bool wait_for_others(hub& h, state& s, core::nanoseconds until,
+                                       blocking_call call) {
+  const auto [done, interrupted] = wait_passing_on(s, until, call);
+  if (interrupted) h.throw_interrupt();
+  return done;
+}
 
 bool wait_in_fiber(hub& h, state& s, core::nanoseconds until, blocking_call call) {
   state& self = h.running_or_throw();
-  if (&self == &s)
-    throw deadlock_error("weft: this operation would block for ever: " + describe(s) +
-                         " waits for itself");
+  refuse_own_fiber(self, s);
+  if (s.type->cancel) [[unlikely]]
+    return wait_for_others(h, s, until, call);
   h.switch_point();
   if (until == 0) return false;
-  fiber_waiter w;
-  w.home = &h;
-  w.fiber = &self;
-  w.deliver = [](inbox_item& item) noexcept {
-    auto& waiter = static_cast<fiber_waiter&>(item);
-    waiter.fired = true;
-    waiter.home->unpark(*waiter.fiber);
-  };
+  fiber_waiter w(h, self);
   if (!attach(s, w)) return true;
   const wake result = h.park(until, call, &s);
   if (result == wake::woken) return true;
@@ -49,6 +49,8 @@ struct thread_waiter : completion {
   std::atomic<std::uint32_t> fired{0};
 };
 
+} // namespace
+
 bool wait_without_hub(state& s, core::nanoseconds until) {
   if (until == 0) return false;
   thread_waiter w;
@@ -60,8 +62,6 @@ bool wait_without_hub(state& s, core::nanoseconds until) {
   if (detach(w)) return false;
   return wait_on_thread(w.fired, core::never); // on its way
 }
-
-} // namespace
 
 bool wait_done(state& s, std::int64_t until, blocking_call call) {
   if (s.done()) return true;

@@ -71,6 +71,14 @@ std::string describe(const state& s) noexcept {
 
 } // namespace detail
 
+exception_group::exception_group(std::vector<std::exception_ptr> errors)
+    : errors_(std::move(errors)),
+      what_("weft: " + std::to_string(errors_.size()) + " tasks of a group failed") {
+  const char* before = ": ";
+  for (const auto& error : errors_)
+    what_ += std::exchange(before, "; ") + detail::describe(error);
+}
+
 error_handler set_error_handler(error_handler handler) noexcept {
   return detail::current_handler.exchange(handler ? handler : &detail::write_to_stderr,
                                           std::memory_order_acq_rel);
