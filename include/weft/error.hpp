@@ -69,6 +69,18 @@ class broken_promise : public future_error {
   using future_error::future_error;
 };
 
+/// `put` into a queue that was closed, or `get` from one that is empty as well.
+class queue_closed : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// `send` into a channel that was closed.
+class channel_closed : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 /// Called with what nobody else will see: an exception that ended a task whose last handle went
 /// without anyone looking, or one that left a callback. `where` names the fiber or the callback.
 /// Must not throw and must not block; may be called on any thread.

@@ -14,6 +14,7 @@
 ///     }
 
 #include <weft/as_completed.hpp>
+#include <weft/channel.hpp>
 #include <weft/condition_variable.hpp>
 #include <weft/connect.hpp>
 #include <weft/current.hpp>
@@ -26,6 +27,7 @@
 #include <weft/future.hpp>
 #include <weft/gather.hpp>
 #include <weft/generator.hpp>
+#include <weft/group.hpp>
 #include <weft/hub_handle.hpp>
 #include <weft/io.hpp>
 #include <weft/iwait.hpp>
@@ -34,8 +36,11 @@
 #include <weft/mutex.hpp>
 #include <weft/outcome.hpp>
 #include <weft/pipe.hpp>
+#include <weft/pool.hpp>
 #include <weft/promise.hpp>
+#include <weft/queue.hpp>
 #include <weft/run.hpp>
+#include <weft/select.hpp>
 #include <weft/semaphore.hpp>
 #include <weft/shield.hpp>
 #include <weft/signal.hpp>

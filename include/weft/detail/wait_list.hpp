@@ -102,6 +102,20 @@ class wait_list {
   std::uint32_t generation_ = 0; // of forks, when the first of them came
 };
 
+/// Waiters that were taken out one by one, to be woken by `resume_all`.
+class wait_chain {
+ public:
+  void push_back(waiter& w) noexcept {
+    (last_ ? last_->next : first_) = &w;
+    last_ = &w;
+  }
+  [[nodiscard]] waiter* first() const noexcept { return first_; }
+
+ private:
+  waiter* first_ = nullptr;
+  waiter* last_ = nullptr;
+};
+
 /// Waits until somebody takes `w`, which is in `list`, out and wakes it, until the absolute time
 /// `until` (0: not at all), or until a request to throw that may be thrown here. `held` is held
 /// when called; not any more when the answer is `woken`, again otherwise, and then `w` has left
