@@ -24,6 +24,7 @@
 #include <weft/error.hpp>
 #include <weft/event.hpp>
 #include <weft/external_work.hpp>
+#include <weft/fiber_local.hpp>
 #include <weft/future.hpp>
 #include <weft/gather.hpp>
 #include <weft/generator.hpp>

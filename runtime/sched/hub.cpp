@@ -40,6 +40,7 @@ hub::hub()
   thread_fiber_ = &allocate_block(thread_fiber_type);
   thread_fiber_->where = phase::running;
   thread_fiber_->set(detail::thread_fiber);
+  if (detail::thread_has_inherited()) thread_fiber_->set(detail::has_inherited);
   running_ = thread_fiber_;
   if (auto* const generator = detail::take_stack_outside_fibers()) {
     thread_fiber_->stack = generator; // the first spawn is made in its body

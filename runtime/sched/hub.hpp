@@ -20,6 +20,7 @@
 #include "runtime/sched/block_pool.hpp"
 #include "runtime/sched/carrier.hpp"
 #include "runtime/sched/exception_state.hpp"
+#include "runtime/sched/fiber_local.hpp"
 #include "runtime/sched/inbox.hpp"
 #include "runtime/sched/ready_queue.hpp"
 #include "weft/detail/blocking_call.hpp"
@@ -69,6 +70,7 @@ struct fiber_extras {
   hub_timer* start_timer = nullptr;    // of one that starts later
   timeout_record* timeouts = nullptr;  // of the innermost open scope
   std::vector<std::stop_source> stops; // to be told of a request to cancel
+  std::unique_ptr<local_store> locals; // of fiber_locals
 };
 
 /// The calling thread's hub, or null. Read anew after every switch by calling it: the hub's

@@ -145,6 +145,7 @@ void hub::lose_other_fibers(bool mine) noexcept {
     if (s.where == phase::running && s.stack == nullptr && !s.has(detail::thread_fiber)) return;
     s.where = phase::finished;
     s.clear(detail::has_callable);
+    detail::abandon_locals(s);
     s.outcome.store(outcome_kind::cancelled, std::memory_order_relaxed);
     // One that is in a generator leaves that one's stack to whoever has the generator.
     if (auto* const stack = mine ? detail::stack_of_fiber(s) : nullptr)

@@ -16,10 +16,21 @@ struct start_timer : hub_timer {
   state* fiber = nullptr;
 };
 
-state& make_fiber(hub& h, const state_type& type, std::uint32_t stack_class) {
-  h.carriers(stack_class); // so that no switch has to make the pool
+[[gnu::noinline]] void inherit_or_discard(const state& spawner, state& s) {
+  try {
+    inherit_locals(spawner, s);
+  } catch (...) {
+    discard_fiber(s);
+    throw;
+  }
+}
+
+/// A fiber's block, with what it inherits.
+state& make_fiber(hub& h, const state_type& type) {
   state& s = h.allocate_fiber(type);
-  s.stack_class = stack_class;
+  const state& spawner = h.running() ? *h.running() : h.thread_fiber();
+  if (spawner.has(has_inherited)) [[unlikely]]
+    inherit_or_discard(spawner, s);
   return s;
 }
 
@@ -29,7 +40,9 @@ state& new_fiber(const state_type& type, const spawn_options* options) {
   hub& h = hub::here();
   const std::uint32_t stack_class =
       options && options->stack_size ? stack_class_for(options->stack_size) : h.default_class();
-  state& s = make_fiber(h, type, stack_class);
+  h.carriers(stack_class); // so that no switch has to make the pool
+  state& s = make_fiber(h, type);
+  s.stack_class = stack_class;
   if (options && !options->name.empty()) {
     try {
       extras_of(s).name = options->name;
@@ -43,7 +56,7 @@ state& new_fiber(const state_type& type, const spawn_options* options) {
 
 state& new_queued_fiber(const state_type& type) {
   hub& h = hub::here();
-  state& s = h.allocate_fiber(type);
+  state& s = make_fiber(h, type);
   s.stack_class = h.default_class();
   s.set(has_callable);
   h.make_ready(s);

@@ -189,6 +189,8 @@ void hub::finish(state& self, outcome_kind outcome) noexcept {
     }
   }
   detail::drop_callable(self);
+  if (self.extras) [[unlikely]]
+    detail::end_locals(self);
   if (outcome == outcome_kind::error) [[unlikely]]
     ::new (static_cast<void*>(self.storage)) std::exception_ptr(std::move(error));
   finish(self, outcome);

@@ -84,7 +84,12 @@ class generator_slot {
       value_.emplace(std::forward<U>(value));
   }
   [[nodiscard]] bool has() const noexcept { return static_cast<bool>(value_); }
-  void reset() noexcept { value_ = {}; }
+  void reset() noexcept {
+    if constexpr (std::is_reference_v<T>)
+      value_ = nullptr;
+    else
+      value_.reset();
+  }
   auto& operator*() noexcept { return *value_; }
   T take() {
     if constexpr (std::is_reference_v<T>) {
@@ -95,7 +100,11 @@ class generator_slot {
       return value;
     }
   }
-  maybe<T> take_all() { return std::exchange(value_, maybe<T>{}); }
+  maybe<T> take_all() {
+    maybe<T> taken(std::move(value_));
+    reset();
+    return taken;
+  }
 
  private:
   maybe<T> value_{};

@@ -55,6 +55,7 @@ enum flag : std::uint16_t {
   thread_fiber = 16,      // a thread's own fiber
   claimed = 32,           // a promise that is being set; under the state lock
   timeout_requested = 64, // a timeout_scope's time is over
+  has_inherited = 128,    // an inherited_local was set: fibers that it spawns get it too
   interrupt_requested = cancel_requested | throw_requested | timeout_requested,
 };
 
