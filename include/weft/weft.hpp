@@ -14,6 +14,7 @@
 ///     }
 
 #include <weft/as_completed.hpp>
+#include <weft/barrier.hpp>
 #include <weft/channel.hpp>
 #include <weft/condition_variable.hpp>
 #include <weft/connect.hpp>
@@ -33,16 +34,20 @@
 #include <weft/io.hpp>
 #include <weft/iwait.hpp>
 #include <weft/joinall.hpp>
+#include <weft/latch.hpp>
 #include <weft/listen.hpp>
 #include <weft/mutex.hpp>
+#include <weft/once.hpp>
 #include <weft/outcome.hpp>
 #include <weft/pipe.hpp>
 #include <weft/pool.hpp>
 #include <weft/promise.hpp>
 #include <weft/queue.hpp>
+#include <weft/recursive_mutex.hpp>
 #include <weft/run.hpp>
 #include <weft/select.hpp>
 #include <weft/semaphore.hpp>
+#include <weft/shared_mutex.hpp>
 #include <weft/shield.hpp>
 #include <weft/signal.hpp>
 #include <weft/sleep.hpp>

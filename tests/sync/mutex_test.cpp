@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <memory>
 #include <mutex>
-#include <optional>
-#include <system_error>
 
+#include "tests/sync/errors.hpp"
 #include "tests/sync/places.hpp"
 
 namespace weft::test {
@@ -10,16 +10,6 @@ namespace {
 
 static_assert(sizeof(mutex) == 48);
 constinit mutex static_mutex;
-
-template <class F>
-std::optional<std::errc> error_of(F&& f) {
-  try {
-    f();
-  } catch (const std::system_error& e) {
-    return static_cast<std::errc>(e.code().value());
-  }
-  return std::nullopt;
-}
 
 TEST(mutex, excludes_others_across_switches) {
   mutex m;
