@@ -4,18 +4,27 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <iterator>
+#include <ranges>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <weft/deadline.hpp>
 #include <weft/detail/group_core.hpp>
+#include <weft/detail/imap_range.hpp>
 #include <weft/detail/snapshot_iterator.hpp>
 #include <weft/spawn.hpp>
 #include <weft/task.hpp>
 
 namespace [[gnu::visibility("default")]] weft {
+
+/// How `imap` goes ahead of who takes the results.
+struct imap_options {
+  /// How many results may be there, or in the making, beyond one for each place in the pool.
+  std::size_t buffer = 0;
+};
 
 /// Fibers that belong together: joined, killed and listed as one, and not left behind. Model:
 /// gevent.pool.Group.
@@ -62,6 +71,62 @@ class group {
   requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
   auto apply(F&& f, Args&&... args) -> detail::spawn_result_t<F, Args...> {
     return spawn(std::forward<F>(f), std::forward<Args>(args)...).get();
+  }
+
+  /// Calls `f` with each item of a range, each in a member of its own, and gives the results in
+  /// the order of the items: a vector, nothing if `f` returns nothing. In a pool no more than it
+  /// has room for run at a time. Model: gevent's Group.map.
+  ///
+  ///     std::vector<std::size_t> sizes = downloads.map(size_of_page, urls);
+  ///
+  /// The first failure, in the order of the items, is rethrown; those that run then are cancelled
+  /// and waited for, and the others never start (gevent lets them run on). For the rest see imap.
+  template <class F, std::ranges::viewable_range R>
+  requires detail::imap_function<std::decay_t<F>, std::views::all_t<R>>
+  auto map(F&& f, R&& items) {
+    using kept = detail::kept_t<detail::imap_result_t<std::decay_t<F>, std::views::all_t<R>>>;
+    auto results = make_imap(std::forward<F>(f), std::forward<R>(items), SIZE_MAX, true);
+    if constexpr (std::is_same_v<kept, std::monostate>) {
+      for ([[maybe_unused]] auto& nothing : results) {
+      }
+    } else {
+      std::vector<kept> all;
+      for (auto& one : results)
+        all.push_back(std::move(one));
+      return all;
+    }
+  }
+
+  /// The same one by one: an input range of the results, in the order of the items.
+  ///
+  ///     for (const auto& page : downloads.imap(fetch_page, urls, {.buffer = 5}))
+  ///       print(page);
+  ///
+  /// - Nothing is started, and no item asked for, before the loop begins. In a pool, what runs and
+  ///   what waits to be taken are together at most its capacity and `buffer`: a slow loop holds
+  ///   back the pool, and the pool the range, which may be endless. More is started while the loop
+  ///   waits for its next result. In a group, which has no capacity, all is started at once.
+  /// - Each step waits for its result: a switch point if it has to. If `f` threw, the step rethrows
+  ///   it; the step after that (or `begin`) goes on with the next item.
+  /// - Leaving the loop early cancels what still runs and waits until that is at its end.
+  /// - `f` is called with a copy of each item, as an rvalue; if items cannot be copied and are
+  ///   lvalues (a vector of sockets), with the item itself. There is one copy of `f`, which several
+  ///   fibers call. A range that is passed as an lvalue has to outlive the loop.
+  /// - void becomes std::monostate, a reference std::reference_wrapper.
+  /// - To be used by one fiber or thread at a time; a member of the pool that finds it full gets
+  ///   the `deadlock_error` of `spawn`.
+  ///
+  /// Model: gevent's Group.imap, but that nothing is read ahead without bound.
+  template <class F, std::ranges::viewable_range R>
+  requires detail::imap_function<std::decay_t<F>, std::views::all_t<R>>
+  [[nodiscard]] auto imap(F&& f, R&& items, const imap_options& options = {}) {
+    return make_imap(std::forward<F>(f), std::forward<R>(items), window(options), true);
+  }
+  /// The same, but that each result comes as soon as it is there.
+  template <class F, std::ranges::viewable_range R>
+  requires detail::imap_function<std::decay_t<F>, std::views::all_t<R>>
+  [[nodiscard]] auto imap_unordered(F&& f, R&& items, const imap_options& options = {}) {
+    return make_imap(std::forward<F>(f), std::forward<R>(items), window(options), false);
   }
 
   /// Makes a task or future a member; no effect if it is one, or is done. In a pool: waits until
@@ -115,6 +180,16 @@ class group {
     auto member = weft::spawn(std::forward<Call>(call)...);
     slot.fill(*member.internal_state());
     return member;
+  }
+  template <class F, class R>
+  auto make_imap(F&& f, R&& items, std::size_t most, bool in_order) {
+    detail::refuse_null(f);
+    return detail::imap_range<std::decay_t<F>, std::views::all_t<R>>(
+        *members_, std::forward<F>(f), std::views::all(std::forward<R>(items)), most, in_order);
+  }
+  [[nodiscard]] std::size_t window(const imap_options& options) const noexcept {
+    const std::size_t room = detail::group_capacity(*members_);
+    return options.buffer > SIZE_MAX - room ? SIZE_MAX : room + options.buffer;
   }
   static detail::state& state_of(const future_base& f, const char* call) {
     if (!f.valid()) detail::throw_no_state(call);
