@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <ranges>
+#include <vector>
+
 #include "tests/semantics/blocking_calls.hpp"
 
 using weft::detail::blocking_call;
@@ -25,6 +28,25 @@ struct group_of_a_stubborn_one {
 struct full_pool {
   weft::pool pool{1};
   full_pool() { static_cast<void>(pool.spawn(never_ends)); }
+};
+
+struct pool_of_two {
+  weft::pool pool{2};
+
+  void take_all(bool in_order) {
+    const auto f = [](int n) {
+      never_ends();
+      return n;
+    };
+    const auto take = [](auto&& results) {
+      for ([[maybe_unused]] const int n : results) {
+      }
+    };
+    if (in_order)
+      take(pool.imap(f, std::views::iota(0)));
+    else
+      take(pool.imap_unordered(f, std::views::iota(0)));
+  }
 };
 
 } // namespace
@@ -61,6 +83,22 @@ std::vector<variant> pool_variants(blocking_call call) {
                    [](full_pool& p) { p.pool.wait_available(); },
                    [](full_pool& p, weft::deadline limit) { return p.pool.wait_available(limit); });
              }}};
+  case blocking_call::imap_next:
+    return {{call, "map",
+             [] {
+               return in<pool_of_two>(
+                   [](pool_of_two& p) {
+                     p.pool.map([](int) { never_ends(); }, std::vector{1, 2});
+                   },
+                   nullptr);
+             },
+             false},
+            {call, "imap",
+             [] { return in<pool_of_two>([](pool_of_two& p) { p.take_all(true); }, nullptr); },
+             false},
+            {call, "imap_unordered",
+             [] { return in<pool_of_two>([](pool_of_two& p) { p.take_all(false); }, nullptr); },
+             false}};
   default:
     return {};
   }
