@@ -95,7 +95,7 @@ class fiber_local {
 ///     weft::inherited_local<std::string> request_id("none");
 ///
 ///     const auto restored = request_id.set_scoped("42");
-///     weft::spawn([] { log(request_id.get()); });  // 42, however deep below
+///     weft::spawn([&] { log(request_id.get()); }).join();  // 42, however deep below
 ///
 /// Values are shared between fibers and do not change; setting replaces. The thread's own fiber,
 /// threads without a hub and callbacks have values as with fiber_local; another thread inherits
