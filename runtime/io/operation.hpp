@@ -43,7 +43,7 @@ class operation {
   template <class Attempt>
   ssize_t run(Attempt attempt) {
     while (true) {
-      if (worth_trying()) {
+      if (worth_trying() || !may_wait()) {
         const ssize_t result = attempt();
         if (result != -EAGAIN) [[likely]]
           return result;
@@ -70,6 +70,8 @@ class operation {
     ticket_ = entry_->changes;
     return (direction_ & ~entry_->not_ready) != 0;
   }
+  /// What is known may be old, and who does not wait would not learn that it is.
+  bool may_wait() noexcept { return !user_wants_no_waiting() && limit() != 0; }
   int wait();
   int wait_on_hub();
   int wait_in_poll() noexcept;

@@ -33,6 +33,20 @@ void make_known(int fd) {
   EXPECT_EQ(io::read(fd, &c, 1, 100us), -1);
 }
 
+TEST(readiness, who_does_not_wait_is_told_what_is_there_now) {
+  in_fiber([] {
+    for (const int flags : {0, int{SOCK_NONBLOCK}}) {
+      auto [a, b] = make_unix_pair(SOCK_STREAM | flags);
+      pollfd one{a, POLLIN, 0};
+      EXPECT_EQ(io::poll(&one, 1, 1), 0); // known not to be ready
+      EXPECT_EQ(io::write(b, "xy", 2), 2);
+      char c; // the hub has not looked since
+      EXPECT_EQ(io::read(a, &c, 1, 0s), 1);
+      EXPECT_EQ(io::read(a, &c, 1, flags ? deadline::never() : 0s), 1);
+    }
+  });
+}
+
 TEST(readiness, data_and_fin_before_registration) {
   in_fiber([] {
     for (std::size_t step : {1, 4, 5, 64}) {
