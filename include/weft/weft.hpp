@@ -56,6 +56,7 @@
 #include <weft/std_future.hpp>
 #include <weft/stop_token.hpp>
 #include <weft/stream.hpp>
+#include <weft/subprocess.hpp>
 #include <weft/task.hpp>
 #include <weft/task_group.hpp>
 #include <weft/tcp_server.hpp>

@@ -95,6 +95,12 @@ struct caught {
   weft::signal_set signals{SIGUSR2};
 };
 
+/// A child that ends when this does.
+struct endless_child {
+  weft::subprocess child{{"sleep", "3600"}};
+  bool wait(weft::deadline limit) { return child.wait(limit).has_value(); }
+};
+
 template <class World, class Call>
 std::vector<variant> one(blocking_call call, const char* name, Call of) {
   return {{call, name, [of] {
@@ -137,6 +143,8 @@ std::vector<variant> system_variants(blocking_call call) {
                                     return weft::wait_signal({SIGUSR2}, limit).has_value();
                                   });
              }}};
+  case blocking_call::process_wait:
+    return one<endless_child>(call, "subprocess::wait", &endless_child::wait);
   default:
     return {};
   }
