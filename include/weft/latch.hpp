@@ -23,7 +23,9 @@ namespace [[gnu::visibility("default")]] weft {
 ///   Who waits is woken in the order of arrival.
 /// - `count_down` and `try_wait` may be called anywhere, inside callbacks too; `wait` inside a
 ///   callback throws std::logic_error where it would have to wait.
-/// - Any thread may call everything. Constant-initialised: may be static.
+/// - Any thread may call everything. Constant-initialised: may be static. Whose `wait` has returned
+///   may destroy it, even if the last `count_down` has not returned yet on its thread; who only
+///   looked by `try_wait` may not.
 class latch {
  public:
   /// Less than 0: std::invalid_argument.
@@ -46,11 +48,9 @@ class latch {
   }
 
   /// Waits until it is at 0, if it is not. A switch point if it has to wait.
-  void wait() {
-    if (!try_wait()) wait_until(INT64_MAX);
-  }
+  void wait() { wait_until(INT64_MAX); }
   /// The same until `limit`; says whether it is at 0.
-  [[nodiscard]] bool wait(deadline limit) { return try_wait() || wait_until(limit.absolute()); }
+  [[nodiscard]] bool wait(deadline limit) { return wait_until(limit.absolute()); }
 
   /// `count_down(by)` and `wait()`. Cancelled while it waits, it has counted down all the same.
   void arrive_and_wait(std::ptrdiff_t by = 1) {

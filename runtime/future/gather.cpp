@@ -52,6 +52,7 @@ class gathering {
   void child_done(const gathered_child& child) noexcept;
   void fail_by(const gathered_child& child) noexcept;
   void all_done() noexcept;
+  void settle_as(const gathered_child& failed) noexcept;
   void settle_with_results() noexcept;
   void settle_with_error(std::exception_ptr error) noexcept;
   void drop() noexcept {
@@ -94,18 +95,18 @@ void gathering::child_done(const gathered_child& child) noexcept {
 }
 
 void gathering::fail_by(const gathered_child& child) noexcept {
-  const std::exception_ptr error = outcome_exception(*child.of); // counts as having looked
+  child.of->set(outcome_seen);
   const gathered_child* nobody = nullptr;
   if (!failed_.compare_exchange_strong(nobody, &child, std::memory_order_acq_rel)) return;
   // Who cancels waits for all of them.
   if (cancelling_.load(std::memory_order_acquire)) return;
-  if (!decided_.exchange(true, std::memory_order_acq_rel)) settle_with_error(error);
+  if (!decided_.exchange(true, std::memory_order_acq_rel)) settle_as(child);
 }
 
 void gathering::all_done() noexcept {
   if (!decided_.exchange(true, std::memory_order_acq_rel)) {
     if (const gathered_child* failed = failed_.load(std::memory_order_acquire))
-      settle_with_error(outcome_exception(*failed->of));
+      settle_as(*failed);
     else if (cancelling_.load(std::memory_order_acquire))
       settle(*whole_, outcome_kind::cancelled);
     else if (hub* h = this_hub) // results may be of any type: what makes them may not park
@@ -114,6 +115,13 @@ void gathering::all_done() noexcept {
       settle_with_results();
   }
   drop();
+}
+
+void gathering::settle_as(const gathered_child& failed) noexcept {
+  // If nobody looks: a failure is reported, that somebody was cancelled is not.
+  if (failed.of->outcome.load(std::memory_order_acquire) == outcome_kind::cancelled)
+    whole_->set(outcome_seen);
+  settle_with_error(outcome_exception(*failed.of));
 }
 
 void gathering::settle_with_results() noexcept {

@@ -457,4 +457,20 @@ TEST(gather_threads, its_thread_ends_before_the_children) {
   }
 }
 
+TEST(gather, of_a_cancelled_child_is_not_reported_when_nobody_looks) {
+  static int reports = 0;
+  const auto before =
+      weft::set_error_handler([](const char*, std::exception_ptr) noexcept { ++reports; });
+  {
+    auto child = weft::spawn([] { weft::sleep(1h); });
+    auto unseen = weft::gather(child);
+    child.kill();
+    auto failing = weft::gather([] { throw std::runtime_error("seen by nobody"); });
+    failing.wait();
+    EXPECT_EQ(reports, 0);
+  }
+  weft::set_error_handler(before);
+  EXPECT_EQ(reports, 1); // the failure
+}
+
 } // namespace

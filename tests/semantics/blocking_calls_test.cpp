@@ -98,12 +98,16 @@ TEST_P(every_call_with_a_limit, ends_at_its_own_time_out) {
 }
 
 TEST_P(every_call_with_a_limit, ends_at_its_own_time_out_on_a_thread_without_a_hub) {
-  std::thread([this] {
+  weft::promise<void> over;
+  std::thread waiting([&] {
     const auto start = clock_type::now();
     EXPECT_FALSE(call.limited(a_while));
     EXPECT_GE(clock_type::now() - start, a_while);
     EXPECT_FALSE(weft::current().valid()) << "waiting made a hub";
-  }).join();
+    over.set_value();
+  });
+  over.get_future().wait(); // this hub goes on meanwhile
+  waiting.join();
 }
 
 TEST_P(every_blocking_call, is_ended_by_a_time_out_around_it) {

@@ -98,12 +98,79 @@ std::vector<variant> condition_variants(blocking_call call) {
            }}};
 }
 
+std::vector<variant> shared_variants(blocking_call call) {
+  return {{call, "shared_mutex_lock_shared", [] {
+             return in<locked<weft::shared_mutex>>(
+                 [](auto& world) { world.thing.lock_shared(); },
+                 [](auto& world, weft::deadline limit) { return world.thing.lock_shared(limit); });
+           }}};
+}
+
+std::vector<variant> barrier_variants(blocking_call call) {
+  struct of_two {
+    weft::barrier<> barrier{2};
+  };
+  return {{call, "barrier_arrive_and_wait",
+           [] {
+             return in<of_two>(
+                 [](of_two& b) { b.barrier.arrive_and_wait(); },
+                 [](of_two& b, weft::deadline limit) { return b.barrier.arrive_and_wait(limit); });
+           }},
+          {call, "barrier_wait", [] {
+             struct arrived : of_two {
+               weft::barrier<>::arrival_token token = barrier.arrive();
+             };
+             return in<arrived>(
+                 [](arrived& b) { b.barrier.wait(std::move(b.token)); },
+                 [](arrived& b, weft::deadline limit) { return b.barrier.wait(b.token, limit); });
+           }}};
+}
+
+std::vector<variant> latch_variants(blocking_call call) {
+  struct of_two {
+    weft::latch latch{2};
+  };
+  return {{call, "latch_wait",
+           [] {
+             return in<of_two>([](of_two& l) { l.latch.wait(); },
+                               [](of_two& l, weft::deadline limit) { return l.latch.wait(limit); });
+           }},
+          {call, "latch_arrive_and_wait",
+           [] { return in<of_two>([](of_two& l) { l.latch.arrive_and_wait(); }, nullptr); },
+           false}};
+}
+
+std::vector<variant> once_variants(blocking_call call) {
+  struct under_way : held_by_another<weft::once_flag> {
+    under_way()
+        : held_by_another([](weft::once_flag& flag) {
+            weft::call_once(flag, [] { weft::sleep(std::chrono::hours(1)); });
+          }) {}
+  };
+  return {
+      {call, "call_once",
+       [] { return in<under_way>([](under_way& w) { weft::call_once(w.thing, [] {}); }, nullptr); },
+       false}};
+}
+
 } // namespace
 
 std::vector<variant> sync_variants(blocking_call call) {
   switch (call) {
   case blocking_call::mutex_lock:
     return mutex_variants<weft::mutex>(call, "mutex_lock");
+  case blocking_call::recursive_mutex_lock:
+    return mutex_variants<weft::recursive_mutex>(call, "recursive_mutex_lock");
+  case blocking_call::shared_mutex_lock:
+    return mutex_variants<weft::shared_mutex>(call, "shared_mutex_lock");
+  case blocking_call::shared_mutex_lock_shared:
+    return shared_variants(call);
+  case blocking_call::barrier_wait:
+    return barrier_variants(call);
+  case blocking_call::latch_wait:
+    return latch_variants(call);
+  case blocking_call::call_once:
+    return once_variants(call);
   case blocking_call::semaphore_acquire:
     return {semaphore_variant<weft::semaphore>("semaphore_acquire"),
             semaphore_variant<weft::bounded_semaphore>("bounded_semaphore_acquire")};

@@ -126,7 +126,7 @@ std::vector<variant> system_variants(blocking_call call) {
   case blocking_call::io_poll:
     return one<quiet>(call, "poll", &quiet::poll);
   case blocking_call::io_select:
-    return one<quiet>(call, "select", &quiet::select);
+    return one<quiet>(call, "io_select", &quiet::select);
   case blocking_call::io_epoll_wait:
     return one<quiet>(call, "epoll_wait", &quiet::epoll_wait);
   case blocking_call::signal_wait:
