@@ -69,13 +69,14 @@ std::vector<variant> variants_of(blocking_call call) {
   case blocking_call::io_sendto:
   case blocking_call::io_sendmsg:
     return transfer_variants(call);
+  case blocking_call::server_serve:
+  case blocking_call::server_stop:
+    return server_variants(call);
   case blocking_call::io_accept:
   case blocking_call::io_connect:
   case blocking_call::io_poll:
   case blocking_call::io_select:
   case blocking_call::io_epoll_wait:
-  case blocking_call::server_serve:
-  case blocking_call::server_stop:
   case blocking_call::process_wait:
   case blocking_call::signal_wait:
     return system_variants(call);

@@ -94,6 +94,7 @@ std::vector<variant> container_variants(weft::detail::blocking_call call);
 std::vector<variant> pool_variants(weft::detail::blocking_call call);
 std::vector<variant> thread_variants(weft::detail::blocking_call call);
 std::vector<variant> transfer_variants(weft::detail::blocking_call call);
+std::vector<variant> server_variants(weft::detail::blocking_call call);
 std::vector<variant> system_variants(weft::detail::blocking_call call);
 
 } // namespace blocking
