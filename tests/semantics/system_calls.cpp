@@ -144,7 +144,7 @@ std::vector<variant> system_variants(blocking_call call) {
                                   });
              }}};
   case blocking_call::process_wait:
-    return one<endless_child>(call, "subprocess::wait", &endless_child::wait);
+    return one<endless_child>(call, "subprocess_wait", &endless_child::wait);
   default:
     return {};
   }
