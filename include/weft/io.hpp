@@ -31,7 +31,8 @@
 /// - Close descriptors by weft::io::close: the hubs' records of the number go with it. After a
 ///   plain ::close the next file under the number may be taken for the old one: settings that
 ///   were remembered apply to it, and who waits on it is noticed only after half a second.
-/// - Regular files are always ready: such a call may keep the thread busy for the disk's time.
+/// - Regular files are always ready. What is not in the page cache is read on another thread, and
+///   the disk is written to there; that is not interrupted once it has begun (see file.hpp).
 ///
 /// Example:
 ///

@@ -26,6 +26,7 @@
 #include <weft/event.hpp>
 #include <weft/external_work.hpp>
 #include <weft/fiber_local.hpp>
+#include <weft/file.hpp>
 #include <weft/future.hpp>
 #include <weft/gather.hpp>
 #include <weft/generator.hpp>
@@ -37,6 +38,7 @@
 #include <weft/latch.hpp>
 #include <weft/listen.hpp>
 #include <weft/mutex.hpp>
+#include <weft/offload.hpp>
 #include <weft/once.hpp>
 #include <weft/outcome.hpp>
 #include <weft/pipe.hpp>
@@ -44,6 +46,7 @@
 #include <weft/promise.hpp>
 #include <weft/queue.hpp>
 #include <weft/recursive_mutex.hpp>
+#include <weft/resolve.hpp>
 #include <weft/run.hpp>
 #include <weft/select.hpp>
 #include <weft/semaphore.hpp>

@@ -2,9 +2,11 @@
 #include "runtime/io/attempt.hpp"
 
 #include <limits.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,11 +25,28 @@ msghdr message_of(const iovec* parts, int count) noexcept {
   return message;
 }
 
+bool in_memory(int fd) noexcept {
+  struct statfs system;
+  if (::fstatfs(fd, &system) != 0) return true;
+  switch (static_cast<unsigned long>(system.f_type)) {
+  case TMPFS_MAGIC:
+  case RAMFS_MAGIC:
+  case HUGETLBFS_MAGIC:
+  case PROC_SUPER_MAGIC:
+  case SYSFS_MAGIC:
+    return true;
+  default:
+    return false;
+  }
+}
+
 void note_kind(operation& op) noexcept {
   struct stat status;
-  const bool file = ::fstat(op.fd(), &status) == 0 &&
-                    (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode) || S_ISDIR(status.st_mode));
-  op.take_note(file ? always_ready : poll_first);
+  if (::fstat(op.fd(), &status) != 0) return op.take_note(poll_first);
+  if (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode))
+    op.take_note(in_memory(op.fd()) ? always_ready : on_disk);
+  else
+    op.take_note(S_ISDIR(status.st_mode) ? always_ready : poll_first);
 }
 
 // Two readers of one hub's thread, or of two, must not both see one byte: the second would block.
@@ -80,6 +99,7 @@ ssize_t attempt_read(operation& op, const iovec* parts, int count) noexcept {
     if (result >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS)) return kernel_result(result);
     note_kind(op);
   }
+  if (op.notes() & on_disk) return -EPERM;
   if (op.notes() & always_ready) return kernel_result(::readv(fd, parts, count));
   return read_after_poll(fd, parts, count);
 }
@@ -97,11 +117,12 @@ ssize_t attempt_write(operation& op, const iovec* parts, int count) noexcept {
     if (result >= 0 || errno != ENOTSOCK) return kernel_result(result);
     op.take_note(no_socket);
   }
-  if (!(op.notes() & (poll_first | always_ready))) {
+  if (!(op.notes() & (poll_first | always_ready | on_disk))) {
     const ssize_t result = ::pwritev2(fd, parts, count, -1, RWF_NOWAIT);
     if (result >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS)) return kernel_result(result);
     note_kind(op);
   }
+  if (op.notes() & on_disk) return -EPERM;
   if (op.notes() & always_ready) return kernel_result(::writev(fd, parts, count));
   return write_after_poll(fd, parts, count);
 }

@@ -2,122 +2,81 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
+#include <atomic>
 #include <cstring>
-#include <future>
 #include <memory>
 #include <system_error>
-#include <thread>
-#include <utility>
 
 #include "runtime/io/attempt.hpp"
 #include "runtime/io/operation.hpp"
-#include "runtime/sched/hub.hpp"
 #include "weft/io.hpp"
+#include "weft/thread_pool.hpp"
 
 namespace weft::io {
 namespace {
 
 // There is no connect that does not wait, short of O_NONBLOCK, which is not ours to change:
 // MSG_DONTWAIT has no counterpart, and poll(2) tells nothing beforehand. Hence each attempt has a
-// thread of its own.
+// thread of a pool.
 
-/// An attempt and its outcome.
-struct attempt {
-  int fd = -1; // our own: the caller's may be closed meanwhile
-  socklen_t size = 0;
-  sockaddr_storage address;
-
+/// An attempt that may outlive the call.
+class attempt {
+ public:
   attempt(int caller_fd, const sockaddr* to, socklen_t to_size) noexcept
-      : fd(::fcntl(caller_fd, F_DUPFD_CLOEXEC, 0)), size(to_size) {
-    std::memcpy(&address, to, to_size);
+      : fd_(::fcntl(caller_fd, F_DUPFD_CLOEXEC, 0)), size_(to_size) {
+    std::memcpy(&address_, to, to_size);
   }
   attempt(const attempt&) = delete;
   attempt& operator=(const attempt&) = delete;
   ~attempt() {
-    if (fd >= 0) ::close(fd);
+    if (fd_ >= 0) ::close(fd_);
   }
+
+  [[nodiscard]] bool valid() const noexcept { return fd_ >= 0; }
+
   int run() noexcept {
-    return static_cast<int>(
-        kernel_result(::connect(fd, reinterpret_cast<const sockaddr*>(&address), size)));
+    const auto result = static_cast<int>(
+        kernel_result(::connect(fd_, reinterpret_cast<const sockaddr*>(&address_), size_)));
+    // It was given up before it began, so that nothing ended it.
+    if (result == 0 && given_up_.load(std::memory_order_seq_cst)) ::shutdown(fd_, SHUT_RDWR);
+    return result;
   }
   /// Makes `run` return.
-  void give_up() noexcept { ::shutdown(fd, SHUT_RDWR); }
+  void give_up() noexcept {
+    given_up_.store(true, std::memory_order_seq_cst);
+    ::shutdown(fd_, SHUT_RDWR);
+  }
+
+ private:
+  int fd_; // our own: the caller's may be closed meanwhile
+  std::atomic<bool> given_up_{false};
+  socklen_t size_;
+  sockaddr_storage address_;
 };
 
-struct fiber_attempt : attempt, detail::inbox_item {
-  hub& home;
-  detail::state* waiting; // null: given up
-  int result = 0;
-  bool done = false;
-
-  fiber_attempt(hub& h, int fd, const sockaddr* to, socklen_t to_size) noexcept
-      : attempt(fd, to, to_size), home(h), waiting(h.running()) {
-    deliver = &delivered;
-    home.keep();
-  }
-  ~fiber_attempt() { home.drop(); }
-
-  void run_and_post() noexcept {
-    result = run();
-    home.external_work.fetch_sub(1, std::memory_order_release);
-    if (!home.post(*this)) delete this;
-  }
-
-  /// On the hub's thread. The waiting fiber destroys it, or it destroys itself.
-  static void delivered(inbox_item& item) noexcept {
-    auto* self = static_cast<fiber_attempt*>(&item);
-    self->done = true;
-    if (self->waiting)
-      self->home.unpark(*self->waiting);
-    else
-      delete self;
-  }
-};
-
-int connect_from_fiber(hub& h, int fd, const sockaddr* to, socklen_t to_size,
-                       core::nanoseconds end) {
-  auto owned = std::make_unique<fiber_attempt>(h, fd, to, to_size);
-  if (owned->fd < 0) return -errno;
-  fiber_attempt& job = *owned;
-  h.external_work.fetch_add(1, std::memory_order_relaxed);
+int connect_on_thread(int fd, const sockaddr* to, socklen_t to_size, core::nanoseconds end) {
+  const auto trial = std::make_shared<attempt>(fd, to, to_size);
+  if (!trial->valid()) return -errno;
+  auto run = [trial] { return trial->run(); };
+  future<int> result;
   try {
-    std::thread([&job] { job.run_and_post(); }).detach();
-  } catch (const std::system_error& e) {
-    h.external_work.fetch_sub(1, std::memory_order_relaxed);
-    return -e.code().value();
-  }
-  static_cast<void>(owned.release());
-  const detail::wake woken = h.park(end, detail::blocking_call::io_connect);
-  const bool done = job.done;
-  const int result = done ? job.result : -ETIMEDOUT;
-  if (done) {
-    delete &job;
-  } else {
-    job.waiting = nullptr;
-    job.give_up();
-  }
-  if (woken == detail::wake::interrupted) h.throw_interrupt();
-  return result;
-}
-
-int connect_from_thread(int fd, const sockaddr* to, socklen_t to_size, core::nanoseconds end) {
-  const auto job = std::make_shared<attempt>(fd, to, to_size);
-  if (job->fd < 0) return -errno;
-  std::promise<int> promise;
-  std::future<int> result = promise.get_future();
-  try {
-    std::thread([job, p = std::move(promise)]() mutable { p.set_value(job->run()); }).detach();
+    result = *detail::submit_call<int>(detail::waiting_pool(), std::move(run), core::never);
   } catch (const std::system_error& e) {
     return -e.code().value();
   }
-  const auto left = std::max<core::nanoseconds>(end - core::monotonic_now(), 0);
-  if (end == 0 || result.wait_for(std::chrono::nanoseconds(left)) != std::future_status::ready) {
-    job->give_up();
+  struct giving_up {
+    attempt* trial;
+    future<int>& result;
+    ~giving_up() {
+      if (!trial) return;
+      result.cancel(); // it may not have begun
+      trial->give_up();
+    }
+  } unless_done{trial.get(), result};
+  if (!detail::wait_done(*result.internal_state(), end, detail::blocking_call::io_connect))
     return -ETIMEDOUT;
-  }
-  return result.get();
+  unless_done.trial = nullptr;
+  return result.was_cancelled() ? -ECANCELED : result.get(); // in a forked child
 }
 
 } // namespace
@@ -130,10 +89,7 @@ int connect(int fd, const sockaddr* to, socklen_t to_size, deadline until) {
   if (op.plain() || (type != SOCK_STREAM && type != SOCK_SEQPACKET) ||
       to_size > sizeof(sockaddr_storage) || op.user_wants_no_waiting())
     return ::connect(fd, to, to_size);
-  const core::nanoseconds end = until.absolute();
-  hub* h = detail::this_hub;
-  return static_cast<int>(posix_result(h ? connect_from_fiber(*h, fd, to, to_size, end)
-                                         : connect_from_thread(fd, to, to_size, end)));
+  return static_cast<int>(posix_result(connect_on_thread(fd, to, to_size, until.absolute())));
 }
 
 } // namespace weft::io

@@ -21,7 +21,8 @@ enum note : std::uint8_t {
   non_blocking = 2,   // O_NONBLOCK is set
   no_socket = 4,      // recv and send do not apply
   poll_first = 8,     // nor does RWF_NOWAIT: FIFOs, terminals, signalfd, ...
-  always_ready = 16,  // nor does poll: a file of a file system without RWF_NOWAIT
+  always_ready = 16,  // nor does poll: a file in memory
+  on_disk = 32,       // a file of a file system that has no RWF_NOWAIT, at least for writing
 };
 
 /// One cooperative call on one descriptor: tries, and waits in between. On a thread without a hub

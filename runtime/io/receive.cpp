@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "runtime/io/attempt.hpp"
+#include "runtime/io/offloaded.hpp"
 #include "runtime/io/operation.hpp"
 #include "runtime/io/part_list.hpp"
 #include "weft/io.hpp"
@@ -37,7 +38,8 @@ ssize_t read_parts(operation& op, const iovec* parts, int count) {
   const std::size_t size = total_size(parts, static_cast<std::size_t>(count));
   if (size == 0) return kernel_result(::readv(op.fd(), parts, count));
   const ssize_t n = receive(op, size, 0, [&] { return attempt_read(op, parts, count); });
-  return n == -EPERM ? kernel_result(::readv(op.fd(), parts, count)) : n;
+  if (n != -EPERM) return n;
+  return offloaded([&] { return kernel_result(::readv(op.fd(), parts, count)); }, {});
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "runtime/io/attempt.hpp"
+#include "runtime/io/offloaded.hpp"
 #include "runtime/io/operation.hpp"
 #include "runtime/io/part_list.hpp"
 #include "weft/io.hpp"
@@ -46,7 +47,11 @@ ssize_t write_parts(operation& op, const iovec* parts, int count) {
       },
       [&](std::size_t done) {
         keep_after(done);
-        return kernel_result(::writev(op.fd(), rest.data(), static_cast<int>(rest.count())));
+        return offloaded(
+            [&] {
+              return kernel_result(::writev(op.fd(), rest.data(), static_cast<int>(rest.count())));
+            },
+            {});
       });
 }
 

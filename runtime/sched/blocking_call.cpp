@@ -77,6 +77,8 @@ const char* name_of(blocking_call call) noexcept {
     return "thread_pool::submit";
   case blocking_call::executor_shutdown:
     return "thread_pool::shutdown";
+  case blocking_call::offload:
+    return "offload";
   case blocking_call::io_read:
     return "read";
   case blocking_call::io_readv:
@@ -109,6 +111,10 @@ const char* name_of(blocking_call call) noexcept {
     return "epoll_wait";
   case blocking_call::io_getaddrinfo:
     return "getaddrinfo";
+  case blocking_call::io_getnameinfo:
+    return "getnameinfo";
+  case blocking_call::io_file_system:
+    return "file system call";
   case blocking_call::server_serve:
     return "tcp_server::serve_forever";
   case blocking_call::server_stop:

@@ -56,7 +56,10 @@ std::vector<variant> variants_of(blocking_call call) {
     return container_variants(call);
   case blocking_call::executor_submit:
   case blocking_call::executor_shutdown:
+  case blocking_call::offload:
   case blocking_call::io_getaddrinfo:
+  case blocking_call::io_getnameinfo:
+  case blocking_call::io_file_system:
     return thread_variants(call);
   case blocking_call::io_read:
   case blocking_call::io_readv:

@@ -16,8 +16,8 @@ namespace weft::test {
 namespace {
 
 TEST(shutdown, waits_for_what_runs_and_what_is_queued) {
-  thread_pool pool({.max_threads = 1});
   gate g;
+  thread_pool pool({.max_threads = 1});
   std::atomic<int> ran = 0;
   for (int i = 0; i < 3; ++i)
     (void)pool.submit([&] {
@@ -45,8 +45,8 @@ TEST(shutdown, ends_idle_threads_and_refuses_who_waits_for_a_place) {
   idle.shutdown();
   EXPECT_EQ(idle.threads(), 0u);
 
-  thread_pool full({.max_threads = 1, .queue_capacity = 1});
   gate g;
+  thread_pool full({.max_threads = 1, .queue_capacity = 1});
   (void)full.submit([&] { g.pass(); });
   (void)full.submit([] {});
   auto waiting = spawn([&] { (void)full.submit([] {}); });
@@ -57,8 +57,8 @@ TEST(shutdown, ends_idle_threads_and_refuses_who_waits_for_a_place) {
 }
 
 TEST(shutdown, cancelled_leaves_the_pool_closed) {
-  thread_pool pool;
   gate g;
+  thread_pool pool;
   (void)pool.submit([&] { g.pass(); });
   auto closing = spawn([&] { pool.shutdown(); });
   sleep(1ms);
@@ -70,8 +70,8 @@ TEST(shutdown, cancelled_leaves_the_pool_closed) {
 }
 
 TEST(shutdown, cancel_queued_spares_what_runs) {
-  thread_pool pool({.max_threads = 1});
   gate g;
+  thread_pool pool({.max_threads = 1});
   auto running = pool.submit([&] {
     g.pass();
     return 1;
@@ -154,9 +154,9 @@ TEST(job_and_hub, nobody_may_want_the_result) {
 
 // Idle threads are no reason to wait; one that runs a job is.
 TEST(deadlock, is_found_while_a_pool_is_idle) {
+  gate g;
   thread_pool pool({.min_threads = 3});
   std::vector<future<void>> jobs;
-  gate g;
   for (int i = 0; i < 3; ++i)
     jobs.push_back(pool.submit([&] { g.pass(); }));
   g.open();

@@ -16,9 +16,9 @@ namespace {
 /// A pool of one thread, which is busy, with one place in its queue, which is taken.
 struct full_pool {
   gate g;
+  std::atomic<bool> queued_ran = false;
   thread_pool pool{{.max_threads = 1, .queue_capacity = 1}};
   future<void> running = pool.submit([this] { g.pass(); });
-  std::atomic<bool> queued_ran = false;
   future<void> queued = pool.submit([this] { queued_ran = true; });
 };
 
@@ -118,11 +118,11 @@ TEST(bounded_queue, a_wait_inside_a_callback_is_refused) {
 }
 
 TEST(bounded_queue, a_full_pool_that_submits_to_itself_is_an_error) {
+  gate g;
   thread_pool pool({.max_threads = 2, .queue_capacity = 1});
   std::atomic<int> errors = 0;
   std::atomic<int> inside = 0;
   std::vector<future<void>> jobs;
-  gate g;
   for (int i = 0; i < 2; ++i)
     jobs.push_back(pool.submit([&] {
       ++inside;
@@ -170,8 +170,8 @@ TEST(queued_job, cancelled_by_another_thread_lets_the_next_submitter_in) {
 }
 
 TEST(started_job, cancelled_its_future_is_and_it_runs_on) {
-  thread_pool pool;
   gate g;
+  thread_pool pool;
   std::atomic<bool> began = false, ended = false;
   auto job = pool.submit([&] {
     began = true;

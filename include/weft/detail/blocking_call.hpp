@@ -51,6 +51,7 @@ enum class blocking_call : std::uint8_t {
   // threads
   executor_submit,
   executor_shutdown,
+  offload,
   // descriptors
   io_read,
   io_readv,
@@ -68,6 +69,8 @@ enum class blocking_call : std::uint8_t {
   io_select,
   io_epoll_wait,
   io_getaddrinfo,
+  io_getnameinfo,
+  io_file_system,
   server_serve,
   server_stop,
   process_wait,
