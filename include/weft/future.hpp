@@ -63,7 +63,8 @@ class future_base {
 
   /// Waits until there is an outcome; never rethrows it. In a fiber (and on the thread of a hub)
   /// parks the fiber: a switch point, at which the caller's own cancellation is thrown, which
-  /// leaves what it waits for alone. On a thread without a hub blocks the thread.
+  /// leaves what it waits for alone (but see gather, whose future passes it on to its children).
+  /// On a thread without a hub blocks the thread.
   /// Throws `deadlock_error` if a fiber waits for itself; std::logic_error inside a callback.
   void wait() const {
     if (detail::state& s = checked("wait"); !s.done())
@@ -86,7 +87,8 @@ class future_base {
   ///
   /// Of a task: `weft::cancelled` is thrown inside its fiber at its current or next switch
   /// point; see task. Of a promise's future: its outcome is now "cancelled" (asyncio
-  /// Future.cancel). Any thread. Never blocks, no switch point.
+  /// Future.cancel). Of gather's: all children are cancelled. Any thread. Never blocks, no switch
+  /// point.
   bool cancel() const noexcept { return state_ && detail::cancel_state(*state_, nullptr); }
 
   /// Whether two handles refer to the same task or promise.

@@ -8,10 +8,9 @@
 
 namespace weft::detail {
 
-void refuse_own_fiber(const state& self, const state& waited_for) {
-  if (&self == &waited_for)
-    throw deadlock_error("weft: this operation would block for ever: " + describe(self) +
-                         " waits for itself");
+void throw_waits_for_itself(const state& self) {
+  throw deadlock_error("weft: this operation would block for ever: " + describe(self) +
+                       " waits for itself");
 }
 
 namespace {

@@ -26,8 +26,12 @@ struct fiber_waiter : completion {
   bool fired = false;
 };
 
+[[noreturn]] void throw_waits_for_itself(const state& self);
 /// Throws deadlock_error if `self` is what is to be waited for.
-void refuse_own_fiber(const state& self, const state& waited_for);
+inline void refuse_own_fiber(const state& self, const state& waited_for) {
+  if (&self == &waited_for) [[unlikely]]
+    throw_waits_for_itself(self);
+}
 
 /// On a thread without a hub.
 bool wait_without_hub(state& s, core::nanoseconds until);

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "tests/future/waiters.hpp"
 #include "weft/weft.hpp"
 
 using namespace std::chrono_literals;
@@ -82,6 +83,41 @@ TEST(joinall, count) {
   EXPECT_TRUE(weft::joinall(tasks, {.count = 0}).empty());
   weft::killall(tasks);
   EXPECT_EQ(weft::joinall(tasks, {.count = 99}).size(), 4u);
+}
+
+TEST(joinall, raise_error_looks_at_no_more_than_count) {
+  auto fail = [](int ms) {
+    return weft::spawn([=]() -> int {
+      weft::sleep(std::chrono::milliseconds(ms));
+      throw std::out_of_range(std::to_string(ms));
+    });
+  };
+  std::vector tasks{fail(8), after(1), fail(4), fail(4)};
+  EXPECT_EQ(values(weft::joinall(tasks, {.raise_error = true, .count = 1})), std::vector{1});
+  try {
+    weft::joinall(tasks, {.raise_error = true, .count = 2});
+    FAIL();
+  } catch (const std::out_of_range& e) {
+    EXPECT_STREQ(e.what(), "4");
+  }
+  std::vector twice{tasks[0], tasks[0]};
+  EXPECT_THROW(weft::joinall(twice, {.raise_error = true}), std::out_of_range);
+  EXPECT_TRUE(tasks[0].exception());
+  EXPECT_EQ(weft::joinall(tasks, {.raise_error = false}).size(), 4u);
+}
+
+TEST(joinall, leaves_no_waiter_behind) {
+  std::vector tasks{after(1000), after(1), after(1000)};
+  weft::joinall(tasks, {.count = 1});
+  weft::joinall(tasks, {.timeout = 1ms});
+  auto cancelled = weft::spawn([&] { weft::joinall(tasks); });
+  weft::yield();
+  EXPECT_EQ(waiters_of(tasks[0]), 1u);
+  cancelled.kill();
+  for (const auto& t : tasks)
+    EXPECT_EQ(waiters_of(t), 0u);
+  EXPECT_FALSE(tasks[0].done()); // who waits is cancelled, not what it waits for
+  weft::killall(tasks);
 }
 
 TEST(joinall, empty_input_and_duplicates) {

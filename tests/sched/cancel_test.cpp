@@ -453,6 +453,23 @@ TEST(killall, with_an_exception_without_waiting_and_oneself) {
   EXPECT_TRUE(t.was_cancelled());
   EXPECT_TRUE(other.was_cancelled());
   EXPECT_FALSE(after);
+
+  // The caller comes last, when the others are at their end.
+  bool ended = false;
+  auto slow = weft::spawn([&] {
+    try {
+      weft::sleep(1h);
+    } catch (const weft::cancelled&) {
+      weft::sleep(5ms);
+      ended = true;
+      throw;
+    }
+  });
+  weft::yield();
+  weft::spawn([&] {
+    EXPECT_THROW(weft::killall({weft::current(), slow}), weft::cancelled);
+    EXPECT_TRUE(ended);
+  }).get();
   weft::killall(std::vector<weft::any_task>{});
 }
 
