@@ -3,6 +3,8 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -13,11 +15,11 @@ namespace [[gnu::visibility("default")]] weft {
 
 namespace detail {
 class group_block;
-group_block* new_group();
-void close_group(group_block* group) noexcept;
+std::shared_ptr<group_block> new_group();
+void close_group(group_block& group) noexcept;
 /// Throws std::logic_error if the group is at its end.
 void check_group(group_block& group);
-void add_to_group(group_block& group, state& child);
+void add_to_group(const std::shared_ptr<group_block>& group, state& child);
 bool join_group(group_block& group, std::int64_t until);
 void cancel_group(group_block& group) noexcept;
 std::size_t group_size(group_block& group) noexcept;
@@ -48,7 +50,7 @@ class task_group {
   task_group() : group_(detail::new_group()) {}
   task_group(const task_group&) = delete;
   task_group& operator=(const task_group&) = delete;
-  ~task_group() { detail::close_group(group_); }
+  ~task_group() { detail::close_group(*group_); }
 
   /// As weft::spawn. After `join` is at its end: std::logic_error. No switch point.
   template <class F, class... Args>
@@ -88,11 +90,11 @@ class task_group {
  private:
   template <class T>
   task<T> added(task<T> child) {
-    detail::add_to_group(*group_, *child.internal_state());
+    detail::add_to_group(group_, *child.internal_state());
     return child;
   }
 
-  detail::group_block* group_;
+  std::shared_ptr<detail::group_block> group_;
 };
 
 } // namespace weft

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <atomic>
-#include <cstring>
 #include <memory>
+#include <new>
 
 #include "runtime/sched/hub.hpp"
 #include "runtime/sched/state.hpp"
@@ -12,7 +12,7 @@ namespace weft::detail {
 namespace {
 
 /// Between a future and the children that it stands for, until they are all done.
-class gathering {
+class gathering : public std::enable_shared_from_this<gathering> {
  public:
   gathering(state_ref whole, std::vector<gathered_child> children, make_gathered make,
             bool all_must_succeed)
@@ -33,16 +33,11 @@ class gathering {
   };
 
   // While it is pending, the end of the state's storage is free: results are at its start.
-  static constexpr std::size_t offset = inline_bytes - sizeof(gathering*);
+  static constexpr std::size_t offset = inline_bytes - sizeof(void*);
   static_assert(offset >= inline_bytes / 2);
-  void put_into(state& s) noexcept {
-    gathering* const self = this;
-    std::memcpy(s.storage + offset, &self, sizeof self);
-  }
+  void put_into(state& s) noexcept { ::new (static_cast<void*>(s.storage + offset)) void*(this); }
   static gathering& of(state& s) noexcept {
-    gathering* g;
-    std::memcpy(&g, s.storage + offset, sizeof g);
-    return *g;
+    return *static_cast<gathering*>(*std::launder(reinterpret_cast<void**>(s.storage + offset)));
   }
 
   static void deliver(inbox_item& item) noexcept {
@@ -55,9 +50,6 @@ class gathering {
   void settle_as(const gathered_child& failed) noexcept;
   void settle_with_results() noexcept;
   void settle_with_error(std::exception_ptr error) noexcept;
-  void drop() noexcept {
-    if (users_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-  }
 
   const state_ref whole_;
   const std::vector<gathered_child> children_;
@@ -67,11 +59,12 @@ class gathering {
   std::atomic<bool> cancelling_{false};
   std::atomic<bool> decided_{false}; // whoever sets it settles the whole
   std::atomic<const gathered_child*> failed_{nullptr};
-  std::atomic<std::size_t> left_;     // children that are not done
-  std::atomic<std::size_t> users_{2}; // the children together, who starts it, who cancels it
+  std::atomic<std::size_t> left_;   // children that are not done
+  std::shared_ptr<gathering> self_; // until the children are done
 };
 
 void gathering::start() noexcept {
+  const auto alive = self_ = shared_from_this();
   for (std::size_t i = 0; i < children_.size(); ++i) {
     place& p = places_[i];
     p.owner = this;
@@ -81,7 +74,6 @@ void gathering::start() noexcept {
     if (!attach(*children_[i].of, p)) child_done(children_[i]);
   }
   if (children_.empty()) all_done();
-  drop();
 }
 
 void gathering::child_done(const gathered_child& child) noexcept {
@@ -104,6 +96,7 @@ void gathering::fail_by(const gathered_child& child) noexcept {
 }
 
 void gathering::all_done() noexcept {
+  const auto alive = std::move(self_);
   if (!decided_.exchange(true, std::memory_order_acq_rel)) {
     if (const gathered_child* failed = failed_.load(std::memory_order_acquire))
       settle_as(*failed);
@@ -114,7 +107,6 @@ void gathering::all_done() noexcept {
     else
       settle_with_results();
   }
-  drop();
 }
 
 void gathering::settle_as(const gathered_child& failed) noexcept {
@@ -139,17 +131,15 @@ void gathering::settle_with_error(std::exception_ptr error) noexcept {
 }
 
 bool gathering::cancel(state& whole) noexcept {
-  gathering* g;
+  std::shared_ptr<gathering> g;
   {
     const state_guard held(whole);
     if (whole.done()) return false;
-    g = &of(whole);
-    g->users_.fetch_add(1, std::memory_order_relaxed); // alive: it settles before it goes
+    g = of(whole).shared_from_this(); // alive: it settles before it goes
   }
   g->cancelling_.store(true, std::memory_order_release);
   for (const auto& child : g->children_)
     cancel_state(*child.of, nullptr);
-  g->drop();
   return true;
 }
 
@@ -158,8 +148,7 @@ bool gathering::cancel(state& whole) noexcept {
 state_ref gather_states(const state_type& type, std::vector<gathered_child> children,
                         make_gathered make, bool all_must_succeed) {
   state_ref whole = new_promise(type);
-  auto g = std::make_unique<gathering>(whole, std::move(children), make, all_must_succeed);
-  g.release()->start();
+  std::make_shared<gathering>(whole, std::move(children), make, all_must_succeed)->start();
   return whole;
 }
 

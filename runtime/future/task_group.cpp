@@ -2,9 +2,9 @@
 #include "weft/task_group.hpp"
 
 #include <atomic>
-#include <cstring>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <stdexcept>
 #include <vector>
 
@@ -23,13 +23,9 @@ namespace {
 
 /// One child, in one of the group's lists until it has ended. Failed ones stay.
 struct group_child : completion, core::list_hook<> {
-  group_block* group = nullptr;
+  std::shared_ptr<group_block> group; // until it has ended
   state_ref task;
-  std::atomic<std::uint32_t> users{1}; // its completion; who cancels it
-
-  void drop() noexcept {
-    if (users.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-  }
+  std::shared_ptr<group_child> self; // while it is in a list
 };
 
 bool cancel_by_end(state& end) noexcept;
@@ -42,17 +38,20 @@ constexpr state_type group_end_type{nullptr, nullptr, nullptr, &cancel_by_end};
 class group_block {
  public:
   group_block() : end_(new_promise(group_end_type)) {
-    group_block* const self = this;
-    std::memcpy(end_->storage, &self, sizeof self);
+    ::new (static_cast<void*>(end_->storage)) void*(this);
+  }
+  group_block(const group_block&) = delete;
+  group_block& operator=(const group_block&) = delete;
+  ~group_block() {
+    while (!failed_.empty())
+      failed_.pop_front().self.reset();
   }
   static group_block& of(state& end) noexcept {
-    group_block* group;
-    std::memcpy(&group, end.storage, sizeof group);
-    return *group;
+    return *static_cast<group_block*>(*std::launder(reinterpret_cast<void**>(end.storage)));
   }
 
   void check();
-  void add(state& child);
+  static void add(const std::shared_ptr<group_block>& group, state& task);
   bool join(core::nanoseconds until);
   void cancel() noexcept;
   void close() noexcept;
@@ -61,20 +60,11 @@ class group_block {
     return live_;
   }
 
-  void keep() noexcept { users_.fetch_add(1, std::memory_order_relaxed); }
-  void drop() noexcept {
-    if (users_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-  }
-
  private:
-  ~group_block() {
-    while (!failed_.empty())
-      failed_.pop_front().drop();
-  }
-
   static void deliver(inbox_item& item) noexcept {
     auto& child = static_cast<group_child&>(item);
-    child.group->child_done(child);
+    const auto group = std::move(child.group);
+    group->child_done(child);
   }
   void child_done(group_child& child) noexcept;
   [[nodiscard]] bool is_child(const state* fiber) noexcept;
@@ -83,9 +73,8 @@ class group_block {
   void throw_failures();
 
   const state_ref end_;
-  std::atomic<std::size_t> users_{1}; // the task_group, each child, who cancels
-  sync_lock lock_;                    // of what follows
-  core::list<group_child> asked_;     // to end
+  sync_lock lock_;                // of what follows
+  core::list<group_child> asked_; // to end
   core::list<group_child> unasked_;
   core::list<group_child> failed_;
   std::size_t live_ = 0;
@@ -96,15 +85,8 @@ class group_block {
 
 namespace {
 bool cancel_by_end(state& end) noexcept {
-  group_block* group;
-  {
-    const state_guard held(end);
-    if (end.done()) return false;
-    group = &group_block::of(end);
-    group->keep(); // alive: who joins has it
-  }
-  group->cancel();
-  group->drop();
+  if (end.done()) return false;
+  group_block::of(end).cancel(); // alive: only who joins it has this state
   return true;
 }
 } // namespace
@@ -115,33 +97,33 @@ void group_block::check() {
     throw std::logic_error("weft: task_group::spawn after join; make another group for more tasks");
 }
 
-void group_block::add(state& task) {
-  auto owned = std::unique_ptr<group_child>(new (std::nothrow) group_child);
-  if (!owned) {
+void group_block::add(const std::shared_ptr<group_block>& group, state& task) {
+  std::shared_ptr<group_child> child;
+  try {
+    child = std::make_shared<group_child>();
+  } catch (...) {
     cancel_state(task, nullptr);
-    throw std::bad_alloc();
+    throw;
   }
   retain(task);
-  owned->task = state_ref(&task);
-  owned->group = this;
-  owned->deliver = &deliver;
-  group_child& child = *owned.release();
-  keep();
-  child.users.fetch_add(1, std::memory_order_relaxed); // this function
+  child->task = state_ref(&task);
+  child->group = group;
+  child->self = child;
+  child->deliver = &deliver;
   bool ending;
   {
-    const std::lock_guard held(lock_);
-    ending = ending_;
-    (ending ? asked_ : unasked_).push_back(child);
-    ++live_;
+    const std::lock_guard held(group->lock_);
+    ending = group->ending_;
+    (ending ? group->asked_ : group->unasked_).push_back(*child);
+    ++group->live_;
   }
-  if (!attach(task, child)) child_done(child);
+  if (!attach(task, *child)) deliver(*child);
   if (ending) cancel_state(task, nullptr);
-  child.drop();
 }
 
 void group_block::child_done(group_child& child) noexcept {
   const bool failed = child.task->outcome.load(std::memory_order_acquire) == outcome_kind::error;
+  std::shared_ptr<group_child> done;
   bool first = false;
   bool end;
   {
@@ -150,14 +132,14 @@ void group_block::child_done(group_child& child) noexcept {
     if (failed) {
       failed_.push_back(child);
       first = !std::exchange(ending_, true);
+    } else {
+      done = std::move(child.self);
     }
     --live_;
     end = at_its_end() && !std::exchange(ended_, true);
   }
-  if (!failed) child.drop();
   if (first) cancel();
   if (end) settle(*end_, outcome_kind::value);
-  drop();
 }
 
 /// Each child once; those that were asked before are asked again.
@@ -168,16 +150,15 @@ void group_block::cancel() noexcept {
     unasked_.append(asked_);
   }
   while (true) {
-    group_child* child;
+    std::shared_ptr<group_child> child;
     {
       const std::lock_guard held(lock_);
       if (unasked_.empty()) return;
-      child = &unasked_.pop_front();
-      asked_.push_back(*child);
-      child->users.fetch_add(1, std::memory_order_relaxed);
+      group_child& next = unasked_.pop_front();
+      asked_.push_back(next);
+      child = next.self;
     }
     cancel_state(*child->task, nullptr);
-    child->drop();
   }
 }
 
@@ -233,20 +214,19 @@ void group_block::close() noexcept {
     if (!h || (h->running() && !is_child(h->running())))
       wait_passing_on(*end_, core::never, blocking_call::task_group_join, false);
   }
-  drop();
 }
 
-group_block* new_group() {
-  return new group_block;
+std::shared_ptr<group_block> new_group() {
+  return std::make_shared<group_block>();
 }
-void close_group(group_block* group) noexcept {
-  group->close();
+void close_group(group_block& group) noexcept {
+  group.close();
 }
 void check_group(group_block& group) {
   group.check();
 }
-void add_to_group(group_block& group, state& child) {
-  group.add(child);
+void add_to_group(const std::shared_ptr<group_block>& group, state& child) {
+  group_block::add(group, child);
 }
 bool join_group(group_block& group, std::int64_t until) {
   return group.join(until);

@@ -164,7 +164,7 @@ TEST(with_timeout, a_scope_around_is_not_lost) {
     }
   }).get();
   weft::spawn([] {
-    weft::timeout_scope limit{10ms};
+    weft::timeout_scope limit{300ms};
     EXPECT_THROW(weft::with_timeout(2ms, [] { weft::sleep(1h); }), weft::timeout_error);
     EXPECT_THROW(weft::sleep(1h), weft::timeout_expired);
   }).get();
