@@ -18,6 +18,7 @@
 #include <weft/channel.hpp>
 #include <weft/condition_variable.hpp>
 #include <weft/connect.hpp>
+#include <weft/coroutine.hpp>
 #include <weft/current.hpp>
 #include <weft/datagram.hpp>
 #include <weft/deadline.hpp>

@@ -216,6 +216,20 @@ void inherit_locals(const state& spawner, state& fiber) {
   fiber.set(has_inherited);
 }
 
+std::shared_ptr<const inherited_values> current_inherited() noexcept {
+  const local_store* store = find_store();
+  return store ? store->inherited : nullptr;
+}
+
+void set_inherited_of(state& fiber, std::shared_ptr<const inherited_values> values) {
+  if (!values && !fiber.has(has_inherited)) return;
+  store_of(fiber).inherited = std::move(values);
+  if (store_of(fiber).inherited)
+    fiber.set(has_inherited);
+  else
+    fiber.clear(has_inherited);
+}
+
 bool thread_has_inherited() noexcept {
   return store_of_thread && store_of_thread->inherited;
 }

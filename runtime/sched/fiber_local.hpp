@@ -33,6 +33,9 @@ void end_locals(state& fiber) noexcept;
 void abandon_locals(state& fiber) noexcept;
 /// A new fiber gets what `spawner` has. Throws std::bad_alloc.
 void inherit_locals(const state& spawner, state& fiber);
+/// What the caller has of them, and giving it to a fiber that has not started; null: none.
+std::shared_ptr<const inherited_values> current_inherited() noexcept;
+void set_inherited_of(state& fiber, std::shared_ptr<const inherited_values> values);
 /// Whether the calling thread, which is getting a hub, has something to be inherited.
 bool thread_has_inherited() noexcept;
 
