@@ -71,6 +71,19 @@ std::vector<variant> gather_variants(blocking_call call) {
            [] { return in<gathered>([](gathered& g) { g.all.get(); }, nullptr); }, false}};
 }
 
+weft::co_task<int> awaits(weft::task<int> task) {
+  co_return co_await task;
+}
+
+/// These pass cancellation on.
+std::vector<variant> coroutine_variants(blocking_call call) {
+  return {{call, "await_of_a_task",
+           [] { return in<endless>([](endless& e) { weft::await(e.task); }, nullptr); }, false},
+          {call, "await_of_a_coroutine",
+           [] { return in<endless>([](endless& e) { weft::await(awaits(e.task)); }, nullptr); },
+           false}};
+}
+
 } // namespace
 
 std::vector<variant> several_variants(blocking_call call) {
@@ -137,6 +150,8 @@ std::vector<variant> several_variants(blocking_call call) {
                    [](group_of_one& g) { g.group.join(); },
                    [](group_of_one& g, weft::deadline limit) { return g.group.join(limit); });
              }}};
+  case blocking_call::coroutine_await:
+    return coroutine_variants(call);
   default:
     return {};
   }
