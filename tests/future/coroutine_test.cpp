@@ -171,9 +171,9 @@ TEST(co_await, when_its_hub_has_ended_goes_on_where_it_is_completed) {
 
 TEST(co_await, goes_on_when_its_thread_ends_meanwhile) {
   bool cancelled = false;
+  std::unique_ptr<detached> c;
   std::thread([&] {
     weft::spawn([&] {
-      static thread_local std::unique_ptr<detached> c;
       c = std::make_unique<detached>([](bool& seen) -> detached {
         try {
           co_await weft::spawn([] { weft::sleep(1h); });
