@@ -69,6 +69,7 @@ TEST(fork_with_a_pool, with_idle_threads_and_from_a_thread_without_a_hub) {
   EXPECT_EQ(pool.submit([] { return 1; }).get(), 1);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) // whose leak check fails the child: what was lost is lost
 TEST(fork_with_a_pool, called_by_a_job_that_goes_on_in_both) {
   thread_pool pool;
   auto code = pool.submit([&] {
@@ -82,6 +83,7 @@ TEST(fork_with_a_pool, called_by_a_job_that_goes_on_in_both) {
   });
   EXPECT_EQ(code.get(), 0);
 }
+#endif
 
 } // namespace
 } // namespace weft::test
