@@ -212,7 +212,7 @@ TEST(server, stops_while_it_pauses) {
     server.start();
     const stream peer = connect_at_once(server);
     const no_more_descriptors limit;
-    EXPECT_TRUE(soon([&] { return reported.texts().size() == 1; }));
+    EXPECT_TRUE(soon([&] { return reported.count() == 1; }));
     EXPECT_TRUE(server.stop(0s));
   });
 }
