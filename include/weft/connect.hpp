@@ -24,7 +24,8 @@ struct connect_options {
 ///
 /// Parks the fiber, or blocks a thread without a hub; a switch point if it has to wait. An attempt
 /// that is cancelled or not done in time is given up and leaves nothing behind. Throws
-/// std::system_error: the system's reason, or std::errc::timed_out.
+/// std::system_error: the system's reason, std::errc::timed_out, or of `resolver_category()` that
+/// the name is not known.
 [[nodiscard]] stream connect_tcp(std::string_view host, std::uint16_t port,
                                  const connect_options& options = {});
 

@@ -4,6 +4,8 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include <system_error>
+
 #include <weft/deadline.hpp>
 
 namespace [[gnu::visibility("default")]] weft {
@@ -32,4 +34,9 @@ int getnameinfo(const sockaddr* address, socklen_t address_size, char* host, soc
                 char* service, socklen_t service_size, int flags, deadline until = {});
 
 } // namespace io
+
+/// The category of getaddrinfo's codes (EAI_NONAME, EAI_AGAIN, ...), where connect_tcp and its like
+/// throw them as std::system_error.
+[[nodiscard]] const std::error_category& resolver_category() noexcept;
+
 } // namespace weft

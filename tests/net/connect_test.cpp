@@ -12,7 +12,9 @@
 #include "tests/io/fibers.hpp"
 #include "tests/net/errors.hpp"
 #include "tests/net/scratch_directory.hpp"
+#include "weft/datagram.hpp"
 #include "weft/listen.hpp"
+#include "weft/resolve.hpp"
 
 namespace weft::test {
 namespace {
@@ -65,6 +67,38 @@ TEST(connect, refused) {
       EXPECT_EQ(e.code(), std::errc::connection_refused);
       EXPECT_EQ(std::string(e.what()),
                 "weft: connect to 127.0.0.1:" + std::to_string(port) + ": Connection refused");
+    }
+  });
+}
+
+TEST(connect, by_name) {
+  in_fiber([] {
+    const descriptor listener = listen_tcp("localhost", 0);
+    auto connecting =
+        spawn([&] { return connect_tcp("localhost", port_of(listener), {.timeout = 20s}); });
+    int turns = 0; // of others, while the name is looked up
+    while (!connecting.done()) {
+      sleep(100us);
+      ++turns;
+    }
+    EXPECT_GT(turns, 0);
+    EXPECT_TRUE(connecting.get());
+    auto udp = bind_udp("localhost", 0);
+    const auto port = socket_address::of(udp.fd()).port();
+    connect_udp("localhost", port, {.timeout = 20s}).send("x");
+    char buffer[4];
+    EXPECT_EQ(udp.receive(buffer, 20s).size, 1u);
+  });
+}
+
+TEST(connect, a_name_that_cannot_be) {
+  in_fiber([] {
+    try {
+      (void)connect_tcp(std::string(100, 'x'), 1); // no name server needs to be asked
+      FAIL();
+    } catch (const std::system_error& e) {
+      EXPECT_EQ(e.code().category(), resolver_category()) << e.what();
+      EXPECT_TRUE(std::string(e.what()).starts_with("weft: look up xxx")) << e.what();
     }
   });
 }

@@ -165,8 +165,8 @@ TEST(serve_forever, cancelled_stops_the_server_and_gives_its_handlers_time) {
     for (const auto grace : {0ms, 60'000ms}) {
       bool finished = false;
       tcp_server server("127.0.0.1", 0,
-                        [&](stream&) {
-                          sleep(5ms);
+                        [&, grace](stream&) {
+                          sleep(grace > 0ms ? 5ms : 3'600'000ms);
                           finished = true;
                         },
                         {.stop_timeout = grace});
