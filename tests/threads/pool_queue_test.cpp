@@ -206,14 +206,12 @@ TEST(started_job, cancelling_the_waiter_leaves_it) {
 
 TEST(queued_job, cancelled_and_run_at_once_is_one_of_both) {
   thread_pool pool({.max_threads = 2});
-  int cancelled_ones = 0;
   for (int i = 0; i < 300; ++i) {
     std::atomic<int> ran = 0;
     auto job = pool.submit([&] { return ++ran; });
     if (i % 3) std::this_thread::yield();
     if (job.cancel()) {
       EXPECT_TRUE(job.was_cancelled());
-      ++cancelled_ones;
     } else {
       EXPECT_EQ(job.get(), 1);
     }
@@ -221,7 +219,6 @@ TEST(queued_job, cancelled_and_run_at_once_is_one_of_both) {
     EXPECT_TRUE(eventually([&] { return pool.idle_threads() == pool.threads(); }));
     EXPECT_LE(ran, 1);
   }
-  EXPECT_GT(cancelled_ones, 0);
 }
 
 } // namespace
