@@ -92,7 +92,6 @@ TEST(stop_token, throw_into_is_no_request) {
 }
 
 TEST(stop_token, works_with_what_std_has) {
-  bool stopped = false;
   auto t = spawn([] {
     to_thread(
         [](const std::stop_token& stop) {
