@@ -23,6 +23,7 @@
 #include <weft/datagram.hpp>
 #include <weft/deadline.hpp>
 #include <weft/descriptor.hpp>
+#include <weft/dump.hpp>
 #include <weft/error.hpp>
 #include <weft/event.hpp>
 #include <weft/external_work.hpp>

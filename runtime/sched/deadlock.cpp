@@ -10,7 +10,7 @@
 
 #include "runtime/core/patch_table.h"
 #include "runtime/core/sys.hpp"
-#include "runtime/sched/blocking_call.hpp"
+#include "runtime/sched/describe_fiber.hpp"
 #include "runtime/sched/error_report.hpp"
 #include "runtime/sched/hub.hpp"
 #include "runtime/sched/state.hpp"
@@ -57,14 +57,12 @@ bool other_threads_exist() noexcept {
 std::string hub::describe_deadlock() {
   std::string text = "weft: this operation would block for ever: every fiber waits, and there is "
                      "no timer, descriptor or other thread that could wake one";
-  for_each_fiber([&](state& s) {
-    if (s.where != phase::parked) return;
-    text += "\n  ";
-    text += detail::name_of(s);
-    text += ": ";
-    text += detail::name_of(s.parked_at->call);
-    if (s.parked_at->waited_for) text += " of " + detail::describe(*s.parked_at->waited_for);
-  });
+  constexpr std::size_t frames = 6; // enough to say where
+  text += '\n';
+  for (const state* s :
+       detail::fibers_of(*this, [](const state& f) { return f.where == phase::parked; }))
+    text += "  " + detail::describe_fiber(*this, *s, frames);
+  text.pop_back();
   return text;
 }
 

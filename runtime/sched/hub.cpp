@@ -2,6 +2,7 @@
 #include "runtime/sched/hub.hpp"
 
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <thread>
@@ -28,8 +29,8 @@ constexpr detail::state_type thread_fiber_type{[](state&) {}, nullptr, nullptr};
 
 hub::hub()
     : exceptions_(detail::thread_exception_state()), errno_(&errno), now_(core::monotonic_now()),
-      number_(detail::next_hub_number()), default_class_(detail::default_stack_class()),
-      wheel_(now_) {
+      number_(detail::next_hub_number()), thread_id_(::gettid()),
+      default_class_(detail::default_stack_class()), wheel_(now_) {
   reactor_.emplace(
       [](core::io_waiter& w) noexcept { detail::this_hub->unpark(*static_cast<state*>(w.owner)); });
   // Ids of the first hub's fibers are 1, 2, 3, ...; of the others they are large.

@@ -266,6 +266,18 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   [[nodiscard]] std::uint32_t number() const noexcept {
     return number_;
   }
+  /// The kernel's number of its thread. Any thread, as are the next two.
+  [[nodiscard]] int thread_id() const noexcept {
+    return thread_id_;
+  }
+  /// How often the loop had its turn: does not change while one fiber or callback keeps the thread.
+  [[nodiscard]] std::uint64_t turns() const noexcept {
+    return turns_.load(std::memory_order_relaxed);
+  }
+  /// Whether it waits for events.
+  [[nodiscard]] bool sleeps() const noexcept {
+    return sleeping_.load(std::memory_order_relaxed);
+  }
   /// Usable bytes of the fiber's stack; 0 if that is not known.
   [[nodiscard]] std::size_t stack_size(const detail::state& fiber) const noexcept;
   /// The pool of a stack size; throws std::bad_alloc.
@@ -355,6 +367,7 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   std::size_t fibers_ = 0; // not finished, the thread's own left out
   std::uint64_t next_id_ = 0;
   std::uint32_t number_ = 0;
+  int thread_id_;
   std::uint16_t first_flags_ = 0; // of a new fiber; cancelled at birth once the hub ends
   std::uint32_t default_class_;
   detail::state* joining_all_ = nullptr; // who waits until `fibers_` is 0
@@ -373,6 +386,7 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   std::uint64_t finished_ = 0; // under state_lock_: outcomes so far
   alignas(64) detail::inbox inbox_;
   std::atomic<bool> sleeping_{false};
+  std::atomic<std::uint64_t> turns_{0};   // of the loop; written by the owner alone
   std::atomic<std::uint32_t> posting_{0}; // threads inside `post`
   std::atomic<bool> foreign_freed_some_{false};
   std::mutex end_mutex_;

@@ -54,6 +54,7 @@ void hub::run_loop(core::transfer t) {
 void hub::loop() {
   *exceptions_ = {};
   while (true) {
+    turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (ready_.empty())
       wait_for_events();
     else if (switches_left_ <= 0)

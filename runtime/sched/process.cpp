@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <unistd.h>
 #include <unwind.h>
 
 #include <atomic>
@@ -106,6 +107,20 @@ void unregister_hub(hub& h) noexcept {
   h.unlink();
 }
 
+kept_hub::kept_hub(hub& h) noexcept : hub_(&h) {
+  h.keep();
+}
+kept_hub::~kept_hub() {
+  hub_->drop();
+}
+
+std::vector<kept_hub> all_hubs() {
+  std::vector<kept_hub> hubs;
+  const std::lock_guard held(registry_mutex);
+  registry.for_each([&](hub& h) { hubs.emplace_back(h); });
+  return hubs;
+}
+
 } // namespace detail
 
 void hub::reset_after_fork() noexcept {
@@ -127,6 +142,7 @@ void hub::lose_other_fibers(bool mine) noexcept {
   inbox_.reset_after_fork(mine);
   posting_.store(0, std::memory_order_relaxed);
   sleeping_.store(false, std::memory_order_relaxed);
+  if (mine) thread_id_ = ::gettid();
   ready_.reset();
   fresh_.reset();
   batch_end_ = nullptr;
