@@ -24,8 +24,8 @@ namespace [[gnu::visibility("default")]] weft {
 /// - `count_down` and `try_wait` may be called anywhere, inside callbacks too; `wait` inside a
 ///   callback throws std::logic_error where it would have to wait.
 /// - Any thread may call everything. Constant-initialised: may be static. Whose `wait` has returned
-///   may destroy it, even if the last `count_down` has not returned yet on its thread; who only
-///   looked by `try_wait` may not.
+///   because it was at 0 may destroy it, even if the last `count_down` has not returned yet on its
+///   thread; who only looked by `try_wait` may not.
 class latch {
  public:
   /// Less than 0: std::invalid_argument.

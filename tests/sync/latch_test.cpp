@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <memory>
 #include <stdexcept>
 
 #include "tests/sync/places.hpp"
@@ -68,6 +69,16 @@ TEST(latch, a_waiter_that_times_out_leaves) {
   }).get();
   l.count_down();
   EXPECT_TRUE(l.wait(5ms));
+}
+
+TEST(latch, may_be_destroyed_by_who_was_woken_while_count_down_returns) {
+  for (int i = 0; i < 1000; ++i) {
+    auto l = std::make_unique<latch>(1);
+    std::thread other([&raw = *l] { raw.count_down(); });
+    l->wait();
+    l.reset();
+    other.join();
+  }
 }
 
 TEST(latch, used_against_the_rules) {
