@@ -17,6 +17,8 @@ fibers::pooled_fixedsize_stack& stacks() {
 
 struct library {
   using handle = fibers::fiber;
+  using mutex = fibers::mutex;
+  using condition_variable = fibers::condition_variable;
 
   template <class F>
   static handle spawn(F&& f) {
@@ -31,6 +33,7 @@ struct library {
   static void sleep(Span span) {
     boost::this_fiber::sleep_for(span);
   }
+  static void after_unlock() { yield(); }
   static void abandon(handle& fiber) { fiber.detach(); }
 };
 

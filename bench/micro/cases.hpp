@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <vector>
 
 /// The cases, written once for every library of fibers. A `Library` has
@@ -16,6 +17,9 @@
 ///     start(f)      the same with a result; its handle has get()
 ///     yield()
 ///     sleep(span)
+///     mutex, condition_variable
+///     after_unlock()  what it takes that one who waits for a mutex gets it: nothing, or a yield
+///     semaphore       if it has one
 ///
 /// Each reports how many operations an iteration is, in the counter "operations".
 namespace bench {
@@ -95,6 +99,92 @@ void skynet(benchmark::State& state) {
   state.counters["operations"] = 1;
 }
 
+/// Locks and unlocks what nobody else wants.
+template <class Mutex>
+void lock_and_unlock(benchmark::State& state, Mutex& mutex) {
+  for (auto _ : state)
+    for (int i = 0; i < 1000; ++i) {
+      mutex.lock();
+      mutex.unlock();
+    }
+  state.counters["operations"] = 1000;
+}
+
+template <class Library>
+void mutex(benchmark::State& state) {
+  typename Library::mutex mutex;
+  Library::spawn([&] { lock_and_unlock(state, mutex); }).join();
+}
+
+/// The same for pthreads: std::mutex is no more than that.
+inline void thread_mutex(benchmark::State& state) {
+  std::mutex mutex;
+  lock_and_unlock(state, mutex);
+}
+
+constexpr int turns = 100'000; // of each of two fibers
+
+/// Two fibers, each of which wants what the other has.
+template <class Library, class Body>
+void two_fibers(benchmark::State& state, Body body) {
+  for (auto _ : state) {
+    auto a = Library::spawn([&] { body(0); });
+    auto b = Library::spawn([&] { body(1); });
+    a.join();
+    b.join();
+  }
+  state.counters["operations"] = 2 * turns;
+}
+
+template <class Library>
+void mutex_handed_over(benchmark::State& state) {
+  typename Library::mutex mutex;
+  two_fibers<Library>(state, [&](int) {
+    mutex.lock();
+    Library::yield(); // now the other one waits
+    for (int i = 0; i < turns; ++i) {
+      mutex.unlock();
+      Library::after_unlock();
+      mutex.lock();
+    }
+    mutex.unlock();
+  });
+}
+
+template <class Library>
+void condition_ping_pong(benchmark::State& state) {
+  typename Library::mutex mutex;
+  typename Library::condition_variable changed;
+  int turn = 0;
+  two_fibers<Library>(state, [&](int me) {
+    for (int i = 0; i < turns; ++i) {
+      std::unique_lock<typename Library::mutex> held(mutex);
+      while (turn != me)
+        changed.wait(held);
+      turn = 1 - me;
+      changed.notify_one();
+    }
+  });
+}
+
+template <class Library>
+void semaphore(benchmark::State& state) {
+  typename Library::semaphore permits(1);
+  Library::spawn([&] { lock_and_unlock(state, permits); }).join();
+}
+
+template <class Library>
+void semaphore_ping_pong(benchmark::State& state) {
+  typename Library::semaphore permits[2] = {typename Library::semaphore(1),
+                                            typename Library::semaphore(0)};
+  two_fibers<Library>(state, [&](int me) {
+    for (int i = 0; i < turns; ++i) {
+      permits[me].acquire();
+      permits[1 - me].release();
+    }
+  });
+}
+
 /// Resident bytes and page tables of the process.
 inline double memory_in_use() {
   std::FILE* status = std::fopen("/proc/self/status", "r");
@@ -147,6 +237,14 @@ void register_cases(std::size_t most_sleepers) {
   cpu(RegisterBenchmark("spawn_join", &spawn_join<Library>)->Arg(1000));
   cpu(RegisterBenchmark("spawn_join", &spawn_join<Library>)->Arg(1'000'000)->Iterations(1));
   cpu(RegisterBenchmark("skynet", &skynet<Library>)->Arg(1'000'000)->Iterations(1));
+  cpu(RegisterBenchmark("mutex", &mutex<Library>));
+  cpu(RegisterBenchmark("mutex_handed_over", &mutex_handed_over<Library>));
+  cpu(RegisterBenchmark("condition_ping_pong", &condition_ping_pong<Library>));
+  if constexpr (requires { typename Library::semaphore; }) {
+    cpu(RegisterBenchmark("semaphore", &semaphore<Library>));
+    cpu(RegisterBenchmark("semaphore_ping_pong", &semaphore_ping_pong<Library>));
+  }
+  cpu(RegisterBenchmark("thread_mutex", &thread_mutex));
   cpu(RegisterBenchmark("sleepers", &sleepers<Library>)
           ->Arg(static_cast<long>(most_sleepers))
           ->Iterations(1));

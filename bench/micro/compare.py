@@ -33,8 +33,15 @@ ROWS = [
     ("spawn_join/1000", "spawn+join, batches of 1000", "ns", 1, False),
     ("spawn_join/1000000", "spawn+join, batch of 1M", "ns", 1, True),
     ("skynet/1000000", "skynet 1M", "ms", 1e6, True),
+    ("mutex", "lock+unlock a free mutex", "ns", 1, False),
+    ("mutex_handed_over", "mutex handed over, 2 fibers", "ns", 1, False),
+    ("condition_ping_pong", "condition variable, a turn", "ns", 1, False),
+    ("semaphore", "acquire+release a free semaphore", "ns", 1, False),
+    ("semaphore_ping_pong", "semaphores, a turn", "ns", 1, False),
     ("sleepers", "start a sleeper", "ns", 1, True),
 ]
+# Boost.Fiber has none.
+WEFT_ALONE = {"semaphore", "semaphore_ping_pong"}
 
 
 class Program:
@@ -132,7 +139,7 @@ def main():
     table = Table()
     notes = []
     for case, title, unit, divisor, long in ROWS:
-        if arguments.quick and case == "skynet/1000000":
+        if case in WEFT_ALONE or (arguments.quick and case == "skynet/1000000"):
             peers = [weft]
         else:
             peers = [weft, boost]
@@ -146,11 +153,16 @@ def main():
             table.add(title, unit, times["weft"], times["Boost.Fiber"], None)
             notes.append("sleepers: a million of weft's, a hundred thousand of Boost.Fiber's (16 KiB stacks, pooled)")
         else:
-            table.add(title, unit, times["weft"], times.get("Boost.Fiber", []), FLOOR[case])
+            table.add(title, unit, times["weft"], times.get("Boost.Fiber", []), FLOOR.get(case))
         if weft_on_boost_jump.name in times:
             slow = min(times[weft_on_boost_jump.name])
             notes.append(f"{title}: {min(times['weft']) / slow:.2f} of the same chain on jump_fcontext "
                          f"({number(slow)} ns)")
+        if case == "mutex":
+            threads = measure([weft], "thread_mutex", arguments.cpu, False, rounds)["weft"]
+            fastest = min(time for time, _ in threads)
+            notes.append(f"{title}: {min(times['weft']) / fastest:.2f} of a pthread mutex in a program of one thread "
+                         f"({number(fastest)} ns)")
     table.show()
     for note in notes:
         print(note)

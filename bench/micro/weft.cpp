@@ -8,6 +8,9 @@ namespace {
 
 struct library {
   using handle = weft::task<void>;
+  using mutex = weft::mutex;
+  using condition_variable = weft::condition_variable;
+  using semaphore = weft::semaphore;
 
   template <class F>
   static handle spawn(F&& f) {
@@ -22,6 +25,7 @@ struct library {
   static void sleep(Span span) {
     weft::sleep(span);
   }
+  static void after_unlock() {} // it was handed over
   static void abandon(handle&) {}
 };
 
