@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 
 #include <weft/deadline.hpp>
 #include <weft/detail/wait_list.hpp>
@@ -44,7 +45,9 @@ class mutex {
   /// std::system_error, resource_deadlock_would_occur.
   void lock();
   /// The same until `limit`; says whether it is held.
-  [[nodiscard]] bool lock(deadline limit) { return lock_until(limit.absolute()); }
+  [[nodiscard]] bool lock(deadline limit) {
+    return lock_until(limit.absolute(), detail::blocking_call::mutex_lock);
+  }
   /// Without waiting; never throws what was requested. False if anybody holds it, the caller too.
   [[nodiscard]] bool try_lock() noexcept;
 
@@ -63,10 +66,10 @@ class mutex {
 
  private:
   friend class recursive_mutex;
-  bool lock_until(std::int64_t until);
-  bool wait_for_it(std::int64_t until, detail::blocking_call call);
+  bool lock_until(std::int64_t until, detail::blocking_call call);
+  bool wait_for_it(std::unique_lock<detail::sync_lock>& held, std::int64_t until,
+                   detail::blocking_call call);
   [[nodiscard]] bool held_by_caller() const noexcept;
-  void unlock_slowly();
 
   detail::sync_lock lock_;
   std::atomic<std::uint64_t> holder_{0}; // under lock_, but the holder may look for itself

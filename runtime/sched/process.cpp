@@ -18,6 +18,7 @@
 #include "runtime/sched/hub.hpp"
 #include "runtime/sched/state.hpp"
 #include "runtime/sched/timeout.hpp"
+#include "weft/detail/forks.hpp"
 
 extern "C" int __cxa_thread_atexit(void (*)(void*), void*, void*) noexcept;
 extern "C" void* __dso_handle;
@@ -33,7 +34,6 @@ namespace {
 std::mutex registry_mutex;
 core::list<hub> registry;
 std::atomic<std::uint32_t> hubs_made{0};
-std::atomic<std::uint32_t> forks{0};
 
 /// Whether `exit` is among the callers. A returning main calls it too.
 bool called_from_exit() noexcept {
@@ -73,7 +73,7 @@ void after_fork_in_parent() {
   registry_mutex.unlock();
 }
 void after_fork_in_child() {
-  forks.fetch_add(1, std::memory_order_relaxed);
+  detail::forks.fetch_add(1, std::memory_order_relaxed);
   detail::unlock_generator_stacks();
   ::new (static_cast<void*>(&registry_mutex)) std::mutex;
   hub::reset_after_fork();
@@ -84,6 +84,8 @@ void after_fork_in_child() {
 } // namespace
 
 namespace detail {
+
+std::atomic<std::uint32_t> forks{0};
 
 std::uint32_t fork_generation() noexcept {
   return forks.load(std::memory_order_relaxed);

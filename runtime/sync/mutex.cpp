@@ -5,6 +5,7 @@
 
 #include "runtime/sync/holder.hpp"
 #include "runtime/sync/sync_lock.hpp"
+#include "runtime/sync/wait_list.hpp"
 
 namespace weft {
 
@@ -18,19 +19,24 @@ constexpr auto relaxed = std::memory_order_relaxed;
 
 void mutex::lock() {
   hub* const here = this_hub;
-  if (lock_.enter(here)) [[likely]] {
-    const bool free = holder_.load(relaxed) == nobody;
-    if (free) [[likely]]
-      holder_.store(this_holder(here), relaxed);
-    lock_.leave();
-    if (free) [[likely]]
-      return;
+  if (!lock_.enter(here)) [[unlikely]]
+    lock_.lock();
+  if (holder_.load(relaxed) == nobody) [[likely]] {
+    holder_.store(this_holder(here), relaxed);
+    lock_.unlock();
+    return;
   }
-  wait_for_it(core::never, detail::blocking_call::mutex_lock);
+  std::unique_lock held(lock_, std::adopt_lock);
+  wait_for_it(held, core::never, detail::blocking_call::mutex_lock);
 }
 
-bool mutex::lock_until(std::int64_t until) {
-  return wait_for_it(until, detail::blocking_call::mutex_lock);
+bool mutex::lock_until(std::int64_t until, detail::blocking_call call) {
+  std::unique_lock held(lock_);
+  if (holder_.load(relaxed) == nobody) {
+    holder_.store(this_holder(this_hub), relaxed);
+    return true;
+  }
+  return wait_for_it(held, until, call);
 }
 
 bool mutex::try_lock() noexcept {
@@ -44,20 +50,15 @@ bool mutex::held_by_caller() const noexcept {
   return detail::is_caller(holder_.load(relaxed), this_hub);
 }
 
-bool mutex::wait_for_it(std::int64_t until, detail::blocking_call call) {
-  std::unique_lock held(lock_);
+bool mutex::wait_for_it(std::unique_lock<detail::sync_lock>& held, std::int64_t until,
+                        detail::blocking_call call) {
   hub* const here = this_hub;
-  const detail::holder self = this_holder(here);
-  if (holder_.load(relaxed) == nobody) {
-    holder_.store(self, relaxed);
-    return true;
-  }
-  if (held_by_caller())
+  if (detail::is_caller(holder_.load(relaxed), here))
     throw std::system_error(std::make_error_code(std::errc::resource_deadlock_would_occur),
                             "weft: the caller holds this mutex already; unlock it first, or use "
                             "a recursive_mutex");
-  detail::waiter w;
-  w.token = self;
+  detail::waiter w = detail::waiter_on(here);
+  w.token = this_holder(here);
   waiters_.push_back(w);
   const auto how = wait_in(held, waiters_, w, until, call);
   return how == detail::waited::woken || finish_wait(held, how);
@@ -65,31 +66,24 @@ bool mutex::wait_for_it(std::int64_t until, detail::blocking_call call) {
 
 void mutex::unlock() {
   hub* const here = this_hub;
-  if (lock_.enter(here)) [[likely]] {
-    const bool simple = holder_.load(relaxed) == this_holder(here) && waiters_.empty();
-    if (simple) [[likely]]
-      holder_.store(nobody, relaxed);
-    lock_.leave();
-    if (simple) [[likely]]
-      return;
-  }
-  unlock_slowly();
-}
-
-void mutex::unlock_slowly() {
-  std::unique_lock held(lock_);
-  if (!held_by_caller())
+  if (!lock_.enter(here)) [[unlikely]]
+    lock_.lock();
+  const detail::holder holder = holder_.load(relaxed);
+  if (holder != this_holder(here) && !detail::is_caller(holder, here)) [[unlikely]] {
+    lock_.unlock();
     throw std::system_error(std::make_error_code(std::errc::operation_not_permitted),
                             "weft: unlock of a mutex that the caller does not hold; only the fiber "
                             "or thread that locked it may unlock it");
-  if (waiters_.empty()) {
+  }
+  if (waiters_.empty()) [[likely]] {
     holder_.store(nobody, relaxed);
+    lock_.unlock();
     return;
   }
   detail::waiter& next = *waiters_.take_front();
   holder_.store(next.token, relaxed);
-  held.unlock();
-  detail::resume(next);
+  lock_.unlock();
+  detail::resume_from(here, next);
 }
 
 } // namespace weft

@@ -11,7 +11,7 @@ constexpr std::uint32_t deepest = UINT32_MAX;
 
 bool recursive_mutex::lock_until(std::int64_t until) {
   if (!mutex_.held_by_caller()) {
-    if (!mutex_.wait_for_it(until, detail::blocking_call::recursive_mutex_lock)) return false;
+    if (!mutex_.lock_until(until, detail::blocking_call::recursive_mutex_lock)) return false;
   } else if (depth_ == deepest) {
     throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
                             "weft: a recursive_mutex is locked too often; unlock it as often");

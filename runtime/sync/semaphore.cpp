@@ -2,29 +2,34 @@
 #include "weft/semaphore.hpp"
 
 #include "runtime/sync/sync_lock.hpp"
+#include "runtime/sync/wait_list.hpp"
 
 namespace weft {
 
 using detail::this_hub;
 
 void semaphore::acquire() {
-  if (lock_.enter(this_hub)) [[likely]] {
-    const bool taken = free_ > 0;
-    free_ -= taken;
-    lock_.leave();
-    if (taken) [[likely]]
-      return;
+  hub* const here = this_hub;
+  if (!lock_.enter(here)) [[unlikely]]
+    lock_.lock();
+  if (free_ > 0) [[likely]] {
+    --free_;
+    lock_.unlock();
+    return;
   }
-  acquire_until(core::never);
+  std::unique_lock held(lock_, std::adopt_lock);
+  wait_for_it(held, core::never);
 }
 
 bool semaphore::acquire_until(std::int64_t until) {
   std::unique_lock held(lock_);
-  if (free_ > 0) {
-    --free_;
-    return true;
-  }
-  detail::waiter self;
+  if (free_ == 0) return wait_for_it(held, until);
+  --free_;
+  return true;
+}
+
+bool semaphore::wait_for_it(std::unique_lock<detail::sync_lock>& held, std::int64_t until) {
+  detail::waiter self = detail::waiter_on(this_hub);
   waiters_.push_back(self);
   const auto how = wait_in(held, waiters_, self, until, detail::blocking_call::semaphore_acquire);
   return how == detail::waited::woken || finish_wait(held, how);
@@ -39,15 +44,27 @@ bool semaphore::try_acquire() noexcept {
 
 void semaphore::release(std::ptrdiff_t permits) {
   if (permits < 0) throw std::invalid_argument("weft: release of less than 0 permits");
-  std::unique_lock held(lock_);
+  hub* const here = this_hub;
+  if (!lock_.enter(here)) [[unlikely]]
+    lock_.lock();
+  std::unique_lock held(lock_, std::adopt_lock);
   if (permits > most_ - free_)
     throw std::length_error("weft: more permits were released than were acquired; release each "
                             "once");
-  std::ptrdiff_t handed_over = 0;
+  if (waiters_.empty()) {
+    free_ += permits;
+    return;
+  }
+  if (permits == 1) [[likely]] { // the usual hand-over
+    detail::waiter& next = *waiters_.take_front();
+    held.unlock();
+    detail::resume_from(here, next);
+    return;
+  }
   detail::waiter* const woken = waiters_.take(static_cast<std::size_t>(permits));
   for (const detail::waiter* w = woken; w; w = w->next)
-    ++handed_over;
-  free_ += permits - handed_over;
+    --permits;
+  free_ += permits;
   held.unlock();
   detail::resume_all(woken);
 }

@@ -33,13 +33,6 @@ void sync_lock::lock() noexcept {
     lock_slowly(here);
 }
 
-void sync_lock::unlock() noexcept {
-  if (held_as_owner_) [[likely]]
-    leave();
-  else
-    unlock_word();
-}
-
 void sync_lock::lock_slowly(hub* here) noexcept {
   hub* nobody = nullptr;
   if (here && owner_.load(std::memory_order_relaxed) == nullptr &&

@@ -24,8 +24,4 @@ inline bool sync_lock::enter(hub* here) noexcept {
   return false;
 }
 
-inline void sync_lock::leave() noexcept {
-  inside_.store(false, std::memory_order_release);
-}
-
 } // namespace weft::detail

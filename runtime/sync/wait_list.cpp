@@ -1,60 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "weft/detail/wait_list.hpp"
+#include "runtime/sync/wait_list.hpp"
 
 #include "runtime/sched/deliverable.hpp"
 #include "runtime/sched/hub.hpp"
-#include "runtime/sched/process.hpp"
 #include "runtime/sched/thread_wait.hpp"
 
 namespace weft::detail {
 
-waiter::waiter() : home(this_hub), fiber(home ? &home->running_or_throw() : nullptr) {
-  deliver = [](inbox_item& item) noexcept {
-    auto& w = static_cast<waiter&>(item);
-    w.fired.store(1, std::memory_order_relaxed);
-    if (w.parked) w.home->unpark(*w.fiber);
-  };
-}
+waiter::waiter() : waiter(this_hub, this_hub ? &this_hub->running_or_throw() : nullptr) {}
 
-// The list ---------------------------------------------------------------
-
-bool wait_list::current() const noexcept {
-  return generation_ == fork_generation();
-}
-
-void wait_list::begin() noexcept {
-  if (first_ && !current()) first_ = last_ = nullptr;
-  generation_ = fork_generation();
-}
-
-void wait_list::push_back(waiter& w) noexcept {
-  begin();
-  w.prev = last_;
-  w.next = nullptr;
-  (last_ ? last_->next : first_) = &w;
-  last_ = &w;
-}
-
-void wait_list::push_front(waiter& w) noexcept {
-  begin();
-  w.prev = nullptr;
-  w.next = first_;
-  (first_ ? first_->prev : last_) = &w;
-  first_ = &w;
-}
-
-bool wait_list::remove(waiter& w) noexcept {
-  if (!contains(w)) return false;
-  (w.prev ? w.prev->next : first_) = w.next;
-  (w.next ? w.next->prev : last_) = w.prev;
-  w.prev = w.next = nullptr;
-  return true;
-}
-
-waiter* wait_list::take_front() noexcept {
-  waiter* w = first_;
-  remove(*w);
-  return w;
+void waiter::wake(inbox_item& item) noexcept {
+  resume_at_home(static_cast<waiter&>(item));
 }
 
 waiter* wait_list::take(std::size_t most) noexcept {
@@ -142,7 +98,7 @@ void resume(waiter& w) noexcept {
   if (!w.home)
     wake_thread(w.fired);
   else if (w.home == this_hub || !w.home->post(w))
-    w.deliver(w);
+    resume_at_home(w);
 }
 
 void resume_all(waiter* chain) noexcept {

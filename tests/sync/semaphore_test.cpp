@@ -173,6 +173,11 @@ TEST(bounded_semaphore, over_release_throws) {
   s.release(2);
   EXPECT_EQ(s.available(), 2);
   EXPECT_THROW(bounded_semaphore(-1), std::invalid_argument);
+  bounded_semaphore none(0);
+  auto u = spawn([&] { EXPECT_FALSE(none.acquire(5ms)); });
+  yield();
+  EXPECT_THROW(none.release(), std::logic_error);
+  u.get();
 }
 
 TEST(semaphore, inside_callbacks) {

@@ -25,13 +25,18 @@ class sync_lock {
   sync_lock& operator=(const sync_lock&) = delete;
 
   void lock() noexcept;
-  void unlock() noexcept;
+  void unlock() noexcept {
+    if (held_as_owner_) [[likely]]
+      leave();
+    else
+      unlock_word();
+  }
 
-  // The owner's part of both, inline in runtime/sync/sync_lock.hpp:
   /// Locks if that costs nothing, on the hub that owns it; `here` is the calling thread's hub.
+  /// Inline, in runtime/sync/sync_lock.hpp.
   bool enter(hub* here) noexcept;
   /// Unlocks after `enter`.
-  void leave() noexcept;
+  void leave() noexcept { inside_.store(false, std::memory_order_release); }
 
  private:
   void lock_slowly(hub* here) noexcept;

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include <weft/detail/blocking_call.hpp>
+#include <weft/detail/forks.hpp>
 #include <weft/detail/inbox_item.hpp>
 #include <weft/detail/sync_lock.hpp>
 
@@ -20,6 +21,8 @@ class wait_list;
 /// the wait is to be: throws std::logic_error inside a callback, which may not wait.
 struct waiter : inbox_item {
   waiter();
+  /// The same where that is known: a thread's hub and the fiber that runs there, or null twice.
+  waiter(hub* home, state* fiber) noexcept : home(home), fiber(fiber) { deliver = &wake; }
   waiter(const waiter&) = delete;
   waiter& operator=(const waiter&) = delete;
 
@@ -32,6 +35,9 @@ struct waiter : inbox_item {
   std::uint32_t kind = 0;  // for the primitive: what it asks for
   std::uint64_t token = 0; // for the primitive: who it is
   void* payload = nullptr; // for the primitive: what is handed over, or where to
+
+ private:
+  static void wake(inbox_item& item) noexcept;
 };
 
 /// How a wait ended.
@@ -77,16 +83,40 @@ class wait_list {
   /// Null if there is none; the rest by `waiter::next`, until null.
   [[nodiscard]] waiter* first() const noexcept { return first_ && current() ? first_ : nullptr; }
 
-  void push_back(waiter& w) noexcept;
-  void push_front(waiter& w) noexcept;
-  /// Takes `w` out; false if it is not in (somebody took it, and wakes it).
-  bool remove(waiter& w) noexcept;
+  void push_back(waiter& w) noexcept {
+    begin();
+    w.prev = last_;
+    w.next = nullptr;
+    (last_ ? last_->next : first_) = &w;
+    last_ = &w;
+  }
+  void push_front(waiter& w) noexcept {
+    begin();
+    w.prev = nullptr;
+    w.next = first_;
+    (first_ ? first_->prev : last_) = &w;
+    first_ = &w;
+  }
   /// Whether `w` is in: nobody has taken it yet.
   [[nodiscard]] bool contains(const waiter& w) const noexcept {
     return w.prev != nullptr || first() == &w;
   }
+  /// Takes `w` out; false if it is not in (somebody took it, and wakes it).
+  bool remove(waiter& w) noexcept {
+    if (!contains(w)) return false;
+    (w.prev ? w.prev->next : first_) = w.next;
+    (w.next ? w.next->prev : last_) = w.prev;
+    w.prev = w.next = nullptr;
+    return true;
+  }
   /// Takes the oldest, which is there, out: the caller must wake it.
-  waiter* take_front() noexcept;
+  waiter* take_front() noexcept {
+    waiter* const w = first_;
+    first_ = w->next;
+    (first_ ? first_->prev : last_) = nullptr;
+    w->next = nullptr;
+    return w;
+  }
   /// Takes the oldest, so many at most, as a chain for `resume_all`.
   waiter* take(std::size_t most) noexcept;
   /// Takes all, as a chain for `resume_all`.
@@ -94,8 +124,14 @@ class wait_list {
 
  private:
   /// After a fork, waiters are stacks of threads and fibers that are not there any more.
-  [[nodiscard]] bool current() const noexcept;
-  void begin() noexcept;
+  [[nodiscard]] bool current() const noexcept {
+    return generation_ == forks.load(std::memory_order_relaxed);
+  }
+  void begin() noexcept {
+    if (current()) return;
+    first_ = last_ = nullptr;
+    generation_ = forks.load(std::memory_order_relaxed);
+  }
 
   waiter* first_ = nullptr;
   waiter* last_ = nullptr;
