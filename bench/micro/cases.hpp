@@ -128,10 +128,11 @@ constexpr int turns = 100'000; // of each of two fibers
 template <class Library, class Body>
 void two_fibers(benchmark::State& state, Body body) {
   for (auto _ : state) {
-    auto a = Library::spawn([&] { body(0); });
-    auto b = Library::spawn([&] { body(1); });
-    a.join();
-    b.join();
+    std::vector<typename Library::handle> both;
+    for (const int me : {0, 1})
+      both.push_back(Library::spawn([&body, me] { body(me); }));
+    for (auto& fiber : both)
+      fiber.join();
   }
   state.counters["operations"] = 2 * turns;
 }

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <mutex>
 
 #include <weft/deadline.hpp>
 #include <weft/detail/wait_list.hpp>
@@ -67,8 +66,8 @@ class mutex {
  private:
   friend class recursive_mutex;
   bool lock_until(std::int64_t until, detail::blocking_call call);
-  bool wait_for_it(std::unique_lock<detail::sync_lock>& held, std::int64_t until,
-                   detail::blocking_call call);
+  bool wait_for_it(std::int64_t until, detail::blocking_call call);
+  [[noreturn]] void refuse_unlock();
   [[nodiscard]] bool held_by_caller() const noexcept;
 
   detail::sync_lock lock_;

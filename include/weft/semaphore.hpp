@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <stdexcept>
 
 #include <weft/deadline.hpp>
@@ -80,7 +79,7 @@ class semaphore {
 
  private:
   bool acquire_until(std::int64_t until);
-  bool wait_for_it(std::unique_lock<detail::sync_lock>& held, std::int64_t until);
+  bool wait_for_it(std::int64_t until);
 
   mutable detail::sync_lock lock_;
   std::ptrdiff_t free_; // 0 while somebody waits

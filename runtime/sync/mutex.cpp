@@ -26,17 +26,15 @@ void mutex::lock() {
     lock_.unlock();
     return;
   }
-  std::unique_lock held(lock_, std::adopt_lock);
-  wait_for_it(held, core::never, detail::blocking_call::mutex_lock);
+  wait_for_it(core::never, detail::blocking_call::mutex_lock);
 }
 
 bool mutex::lock_until(std::int64_t until, detail::blocking_call call) {
-  std::unique_lock held(lock_);
-  if (holder_.load(relaxed) == nobody) {
-    holder_.store(this_holder(this_hub), relaxed);
-    return true;
-  }
-  return wait_for_it(held, until, call);
+  lock_.lock();
+  if (holder_.load(relaxed) != nobody) return wait_for_it(until, call);
+  holder_.store(this_holder(this_hub), relaxed);
+  lock_.unlock();
+  return true;
 }
 
 bool mutex::try_lock() noexcept {
@@ -50,8 +48,9 @@ bool mutex::held_by_caller() const noexcept {
   return detail::is_caller(holder_.load(relaxed), this_hub);
 }
 
-bool mutex::wait_for_it(std::unique_lock<detail::sync_lock>& held, std::int64_t until,
-                        detail::blocking_call call) {
+/// Another holds it, or the caller; lock_ is held.
+bool mutex::wait_for_it(std::int64_t until, detail::blocking_call call) {
+  std::unique_lock held(lock_, std::adopt_lock);
   hub* const here = this_hub;
   if (detail::is_caller(holder_.load(relaxed), here))
     throw std::system_error(std::make_error_code(std::errc::resource_deadlock_would_occur),
@@ -60,8 +59,16 @@ bool mutex::wait_for_it(std::unique_lock<detail::sync_lock>& held, std::int64_t 
   detail::waiter w = detail::waiter_on(here);
   w.token = this_holder(here);
   waiters_.push_back(w);
-  const auto how = wait_in(held, waiters_, w, until, call);
+  const auto how = wait_in_place(held, waiters_, w, until, call);
   return how == detail::waited::woken || finish_wait(held, how);
+}
+
+/// Not the caller's; lock_ is held.
+void mutex::refuse_unlock() {
+  lock_.unlock();
+  throw std::system_error(std::make_error_code(std::errc::operation_not_permitted),
+                          "weft: unlock of a mutex that the caller does not hold; only the fiber "
+                          "or thread that locked it may unlock it");
 }
 
 void mutex::unlock() {
@@ -69,12 +76,8 @@ void mutex::unlock() {
   if (!lock_.enter(here)) [[unlikely]]
     lock_.lock();
   const detail::holder holder = holder_.load(relaxed);
-  if (holder != this_holder(here) && !detail::is_caller(holder, here)) [[unlikely]] {
-    lock_.unlock();
-    throw std::system_error(std::make_error_code(std::errc::operation_not_permitted),
-                            "weft: unlock of a mutex that the caller does not hold; only the fiber "
-                            "or thread that locked it may unlock it");
-  }
+  if (holder != this_holder(here) && !detail::is_caller(holder, here)) [[unlikely]]
+    refuse_unlock();
   if (waiters_.empty()) [[likely]] {
     holder_.store(nobody, relaxed);
     lock_.unlock();

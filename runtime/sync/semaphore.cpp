@@ -17,21 +17,24 @@ void semaphore::acquire() {
     lock_.unlock();
     return;
   }
-  std::unique_lock held(lock_, std::adopt_lock);
-  wait_for_it(held, core::never);
+  wait_for_it(core::never);
 }
 
 bool semaphore::acquire_until(std::int64_t until) {
-  std::unique_lock held(lock_);
-  if (free_ == 0) return wait_for_it(held, until);
+  lock_.lock();
+  if (free_ == 0) return wait_for_it(until);
   --free_;
+  lock_.unlock();
   return true;
 }
 
-bool semaphore::wait_for_it(std::unique_lock<detail::sync_lock>& held, std::int64_t until) {
+/// There is no permit; lock_ is held.
+bool semaphore::wait_for_it(std::int64_t until) {
+  std::unique_lock held(lock_, std::adopt_lock);
   detail::waiter self = detail::waiter_on(this_hub);
   waiters_.push_back(self);
-  const auto how = wait_in(held, waiters_, self, until, detail::blocking_call::semaphore_acquire);
+  const auto how =
+      wait_in_place(held, waiters_, self, until, detail::blocking_call::semaphore_acquire);
   return how == detail::waited::woken || finish_wait(held, how);
 }
 

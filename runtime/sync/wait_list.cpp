@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "runtime/sync/wait_list.hpp"
 
-#include "runtime/sched/deliverable.hpp"
-#include "runtime/sched/hub.hpp"
 #include "runtime/sched/thread_wait.hpp"
 
 namespace weft::detail {
@@ -36,17 +34,6 @@ waiter* wait_list::take_all() noexcept {
 
 // Waiting ----------------------------------------------------------------
 
-namespace {
-
-wake park_in(waiter& w, core::nanoseconds until, blocking_call call, const state* waited_for,
-             bool interruptible) {
-  w.parked = true;
-  const wake how = w.home->park(until, call, waited_for, interruptible);
-  w.parked = false;
-  return how;
-}
-
-/// Out of the list, with the lock held again; or it was taken, and waits until it is woken.
 waited leave(std::unique_lock<sync_lock>& held, wait_list& list, waiter& w, waited how,
              blocking_call call) {
   held.lock();
@@ -55,8 +42,6 @@ waited leave(std::unique_lock<sync_lock>& held, wait_list& list, waiter& w, wait
   wait_until_woken(w, call);
   return waited::woken;
 }
-
-} // namespace
 
 void wait_until_woken(waiter& w, blocking_call call) {
   if (!w.home) {
@@ -69,23 +54,7 @@ void wait_until_woken(waiter& w, blocking_call call) {
 
 waited wait_in(std::unique_lock<sync_lock>& held, wait_list& list, waiter& w, std::int64_t until,
                blocking_call call, bool interruptible, const state* waited_for) {
-  if (w.home && interruptible && w.fiber->has(interrupt_requested) && may_throw_here()) {
-    list.remove(w);
-    return waited::interrupted;
-  }
-  if (until == 0) {
-    list.remove(w);
-    return waited::timed_out;
-  }
-  held.unlock();
-  if (!w.home) {
-    if (wait_on_thread(w.fired, until)) return waited::woken;
-    return leave(held, list, w, waited::timed_out, call);
-  }
-  const wake result = park_in(w, until, call, waited_for, interruptible);
-  if (result == wake::woken) return waited::woken;
-  return leave(held, list, w, result == wake::timed_out ? waited::timed_out : waited::interrupted,
-               call);
+  return wait_in_place(held, list, w, until, call, interruptible, waited_for);
 }
 
 bool finish_wait(std::unique_lock<sync_lock>& held, waited how) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "runtime/sched/deliverable.hpp"
 #include "runtime/sched/hub.hpp"
+#include "runtime/sched/thread_wait.hpp"
 #include "weft/detail/wait_list.hpp"
 
 /// The shortest paths of waiting and waking, inline for the primitives.
@@ -24,6 +26,44 @@ inline void resume_from(hub* here, waiter& w) noexcept {
     resume_at_home(w);
   else
     resume(w);
+}
+
+/// Parks the fiber of `w`, until `w` is woken or as `hub::park` says.
+inline wake park_in(waiter& w, core::nanoseconds until, blocking_call call, const state* waited_for,
+                    bool interruptible) {
+  w.parked = true;
+  const wake how = w.home->park(until, call, waited_for, interruptible);
+  w.parked = false;
+  return how;
+}
+
+/// Out of the list, with the lock held again; or it was taken, and waits until it is woken.
+waited leave(std::unique_lock<sync_lock>& held, wait_list& list, waiter& w, waited how,
+             blocking_call call);
+
+/// `wait_in`.
+inline waited wait_in_place(std::unique_lock<sync_lock>& held, wait_list& list, waiter& w,
+                            std::int64_t until, blocking_call call, bool interruptible = true,
+                            const state* waited_for = nullptr) {
+  if (w.home && interruptible && w.fiber->has(interrupt_requested)) [[unlikely]]
+    if (may_throw_here()) {
+      list.remove(w);
+      return waited::interrupted;
+    }
+  if (until == 0) {
+    list.remove(w);
+    return waited::timed_out;
+  }
+  held.unlock();
+  if (!w.home) {
+    if (wait_on_thread(w.fired, until)) return waited::woken;
+    return leave(held, list, w, waited::timed_out, call);
+  }
+  const wake result = park_in(w, until, call, waited_for, interruptible);
+  if (result == wake::woken) [[likely]]
+    return waited::woken;
+  return leave(held, list, w, result == wake::timed_out ? waited::timed_out : waited::interrupted,
+               call);
 }
 
 } // namespace weft::detail
