@@ -246,6 +246,7 @@ TEST(group, lists_its_members) {
 std::atomic<int> reported{0};
 
 TEST(group, a_failing_member_is_reported_and_leaves_the_others_alone) {
+  reported = 0;
   const auto before =
       weft::set_error_handler([](const char*, std::exception_ptr) noexcept { ++reported; });
   {
