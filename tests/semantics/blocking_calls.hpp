@@ -26,6 +26,7 @@ struct variant {
   std::string name;
   std::function<blocked()> prepare; // in the thread's own fiber
   bool takes_limit = true;
+  bool blocks_threads = true; // false: on a thread without a hub there is nothing to wait for
 };
 
 /// All ways to make `call`: at least one.

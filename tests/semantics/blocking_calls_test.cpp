@@ -36,6 +36,7 @@ class every_blocking_call : public testing::TestWithParam<variant> {
 };
 
 class every_call_with_a_limit : public every_blocking_call {};
+class every_call_that_blocks_a_thread : public every_blocking_call {};
 
 /// Whose time-out `f` ends with; null: none.
 template <class F>
@@ -97,7 +98,7 @@ TEST_P(every_call_with_a_limit, ends_at_its_own_time_out) {
   });
 }
 
-TEST_P(every_call_with_a_limit, ends_at_its_own_time_out_on_a_thread_without_a_hub) {
+TEST_P(every_call_that_blocks_a_thread, ends_at_its_own_time_out) {
   weft::promise<void> over;
   std::thread waiting([&] {
     const auto start = clock_type::now();
@@ -151,12 +152,21 @@ std::vector<variant> with_a_limit() {
   return all;
 }
 
+std::vector<variant> that_block_a_thread() {
+  auto all = with_a_limit();
+  std::erase_if(all, [](const variant& v) { return !v.blocks_threads; });
+  return all;
+}
+
 std::string name_of(const testing::TestParamInfo<variant>& info) {
   return info.param.name;
 }
 
 INSTANTIATE_TEST_SUITE_P(each, every_blocking_call, testing::ValuesIn(all_variants()), name_of);
 INSTANTIATE_TEST_SUITE_P(each, every_call_with_a_limit, testing::ValuesIn(with_a_limit()), name_of);
+
+INSTANTIATE_TEST_SUITE_P(each, every_call_that_blocks_a_thread,
+                         testing::ValuesIn(that_block_a_thread()), name_of);
 
 // `run` is for the thread's own fiber, which cannot be cancelled.
 TEST(run, is_ended_by_a_time_out_around_it) {

@@ -84,12 +84,15 @@ class busy_threads {
 };
 
 std::vector<variant> while_busy(blocking_call call, const char* name,
-                                bool (busy_threads::*of)(weft::deadline)) {
-  return {{call, name, [of] {
+                                bool (busy_threads::*of)(weft::deadline),
+                                bool blocks_threads = true) {
+  return {{call, name,
+           [of] {
              return in<busy_threads>(
                  [of](busy_threads& b) { (b.*of)(weft::deadline::never()); },
                  [of](busy_threads& b, weft::deadline limit) { return (b.*of)(limit); });
-           }}};
+           },
+           true, blocks_threads}};
 }
 
 } // namespace
@@ -110,7 +113,7 @@ std::vector<variant> thread_variants(blocking_call call) {
                    [](full_pool& p, weft::deadline limit) { return p.pool.shutdown(limit); });
              }}};
   case blocking_call::offload:
-    return while_busy(call, "offload", &busy_threads::offload);
+    return while_busy(call, "offload", &busy_threads::offload, false);
   case blocking_call::io_getaddrinfo:
     return while_busy(call, "getaddrinfo", &busy_threads::getaddrinfo);
   case blocking_call::io_getnameinfo:
