@@ -39,6 +39,7 @@
 #include <weft/joinall.hpp>
 #include <weft/latch.hpp>
 #include <weft/listen.hpp>
+#include <weft/monitor.hpp>
 #include <weft/mutex.hpp>
 #include <weft/offload.hpp>
 #include <weft/once.hpp>

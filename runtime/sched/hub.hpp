@@ -260,6 +260,10 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
       if (s.where != phase::promise && s.where != phase::finished) visit(s);
     });
   }
+  /// How many are not at their ends, the thread's own left out.
+  [[nodiscard]] std::size_t fibers() const noexcept {
+    return fibers_;
+  }
   [[nodiscard]] detail::state& thread_fiber() const noexcept {
     return *thread_fiber_;
   }

@@ -27,6 +27,7 @@ bool is_entry(std::uintptr_t function) noexcept {
 struct walk {
   stack_trace* trace;
   int skip; // frames of this file
+  bool from_signal = false;
 };
 
 _Unwind_Reason_Code visit(_Unwind_Context* context, void* argument) {
@@ -39,13 +40,14 @@ _Unwind_Reason_Code visit(_Unwind_Context* context, void* argument) {
   int before = 0; // of a signal's frame: the instruction itself, and not the one after a call
   const std::uintptr_t at = _Unwind_GetIPInfo(context, &before);
   if (at == 0) return _URC_NORMAL_STOP;
+  if (before && w.from_signal) w.trace->clear(); // who was interrupted begins here
   w.trace->add(reinterpret_cast<const void*>(at - (before ? 0 : 1)));
   return _URC_NO_REASON;
 }
 
 [[gnu::noinline]] void walk_from_here(void* trace) {
   // Skipped: this function and weft_call_as_if_from.
-  walk w{static_cast<stack_trace*>(trace), 2};
+  walk w{static_cast<stack_trace*>(trace), 2, false};
   _Unwind_Backtrace(&visit, &w);
 }
 
@@ -100,16 +102,22 @@ std::string name_of_frame(const void* address, const Dl_info& where) {
 
 } // namespace
 
-[[gnu::noinline]] stack_trace trace_of_caller() noexcept {
+namespace {
+[[gnu::noinline]] stack_trace trace_from_here(bool from_signal) noexcept {
   stack_trace trace;
-  walk w{&trace, 1};
+  walk w{&trace, 1, from_signal};
   _Unwind_Backtrace(&visit, &w);
   walk_beneath(current_stack(), trace);
   return trace;
 }
+} // namespace
+
+stack_trace trace_of_interrupted() noexcept {
+  return trace_from_here(true);
+}
 
 stack_trace trace_of(const state& fiber) noexcept {
-  if (this_hub && this_hub->running() == &fiber) return trace_of_caller();
+  if (this_hub && this_hub->running() == &fiber) return trace_from_here(false);
   stack_trace trace;
   if (fiber.where != phase::parked && fiber.where != phase::ready) return trace;
   walk_parked(fiber.context, trace);

@@ -16,6 +16,7 @@ class stack_trace {
   void add(const void* address) noexcept {
     if (count_ < capacity) addresses_[count_++] = address;
   }
+  void clear() noexcept { count_ = 0; }
   [[nodiscard]] bool full() const noexcept { return count_ == capacity; }
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
   [[nodiscard]] const void* operator[](std::size_t i) const noexcept { return addresses_[i]; }
@@ -29,8 +30,8 @@ class stack_trace {
 /// here on, if it is the one that runs. Through generators. Empty if it has not started, or where
 /// frames cannot be read (other than x86-64).
 stack_trace trace_of(const state& fiber) noexcept;
-/// From here on, as far as the fiber's entry. In a signal handler as well.
-stack_trace trace_of_caller() noexcept;
+/// In a signal handler: that of whoever was interrupted.
+stack_trace trace_of_interrupted() noexcept;
 
 /// A line for each frame, indented by `indent`: function and offset, else module and offset, for
 /// addr2line. Without weft's own at either end. At most `most`.
