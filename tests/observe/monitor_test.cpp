@@ -119,6 +119,7 @@ TEST(blocking_monitor, deadlocks_are_still_found) {
 std::atomic<int> urgent{0};
 
 TEST(blocking_monitor, leaves_the_signal_as_it_was) {
+  urgent = 0;
   struct sigaction before {};
   struct sigaction own {};
   own.sa_handler = [](int) { ++urgent; };
