@@ -32,8 +32,8 @@ enum class stage { idle, asked, looks, seen, too_late };
 /// Written by the handler without allocating. One at a time, under request_mutex.
 struct {
   std::atomic<stage> at{stage::idle};
-  int thread = 0;
-  std::uint64_t turns = 0;
+  std::atomic<int> thread{0}; // a late signal may look while the next request is written
+  std::atomic<std::uint64_t> turns{0};
   bool in_fiber = false;
   std::uint64_t fiber = 0;
   char name[128] = {};
@@ -121,10 +121,11 @@ sampling::~sampling() {
 
 std::optional<sample> sample_thread(hub& h, std::uint64_t turns) {
   const std::lock_guard held(request_mutex);
-  request.thread = h.thread_id();
+  const int thread = h.thread_id();
+  request.thread = thread;
   request.turns = turns;
   request.at.store(stage::asked, std::memory_order_release);
-  if (::syscall(SYS_tgkill, ::getpid(), request.thread, looking) != 0) {
+  if (::syscall(SYS_tgkill, ::getpid(), thread, looking) != 0) {
     request.at.store(stage::idle, std::memory_order_relaxed);
     return std::nullopt;
   }
