@@ -25,6 +25,7 @@ thread_local constinit hub* detail::this_hub = nullptr;
 namespace {
 // The thread's own fiber has no callable and no result.
 constexpr detail::state_type thread_fiber_type{[](state&) {}, nullptr, nullptr};
+constexpr int rounds_at_end = 16;
 } // namespace
 
 hub::hub()
@@ -77,10 +78,12 @@ void hub::cancel_all_and_join(bool interruptible) {
 
 void hub::end() noexcept {
   first_flags_ = detail::cancel_requested;
-  while (true) {
+  // Callbacks that are due, and what those spawn. Not for ever: other threads may go on posting
+  // until they are refused.
+  for (int rounds = 0; rounds < rounds_at_end; ++rounds) {
     cancel_all_and_join(false);
     if (ready_.empty() && inbox_.empty()) break;
-    yield(); // callbacks that are due; those may spawn
+    yield();
   }
   drop_timed_calls();
   close_inbox();
