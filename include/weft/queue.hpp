@@ -133,8 +133,7 @@ class basic_queue : public detail::queue_base {
  protected:
   basic_queue() : queue_base(SIZE_MAX) {}
   explicit basic_queue(std::size_t capacity) : queue_base(capacity) {}
-  basic_queue(std::size_t capacity, Order order)
-      : queue_base(capacity), items_(std::move(order)) {}
+  basic_queue(std::size_t capacity, Order order) : queue_base(capacity), items_(std::move(order)) {}
   ~basic_queue() = default;
 
  private:

@@ -77,20 +77,20 @@ bool submit_to_pool(pool_core& pool, std::unique_ptr<pool_call> call, state& out
 
 namespace {
 /// One for the process: its threads run on past the destructors of static objects.
-pool_core& make_immortal(const thread_pool_options& options) {
-  return **new std::shared_ptr<pool_core>(std::make_shared<pool_core>(options));
+std::shared_ptr<pool_core>& make_immortal(const thread_pool_options& options) {
+  return *new std::shared_ptr<pool_core>(std::make_shared<pool_core>(options));
 }
 } // namespace
 
 pool_core& io_pool() {
-  static pool_core& core = make_immortal({.name = "weft-io"});
-  return core;
+  static const auto& core = make_immortal({.name = "weft-io"});
+  return *core;
 }
 
 pool_core& waiting_pool() {
-  static pool_core& core =
+  static const auto& core =
       make_immortal({.name = "weft-wait", .max_threads = static_cast<std::size_t>(-1)});
-  return core;
+  return *core;
 }
 
 } // namespace detail

@@ -207,6 +207,7 @@ TEST(use_fiber, on_a_thread_without_a_hub) {
   }).join();
 }
 
+#if !defined(__SANITIZE_ADDRESS__) // the timer cannot be destroyed any more, which is a leak
 TEST(use_fiber, an_io_context_that_goes_breaks_its_promise) {
   auto io = std::make_unique<asio::io_context>();
   auto timer = std::make_unique<asio::steady_timer>(*io, 1h);
@@ -217,6 +218,7 @@ TEST(use_fiber, an_io_context_that_goes_breaks_its_promise) {
   static_cast<void>(gone);
   EXPECT_THROW(t.get(), weft::broken_promise);
 }
+#endif
 
 TEST(use_fiber, in_a_callback_is_refused) {
   asio::io_context io;
