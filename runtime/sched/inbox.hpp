@@ -24,7 +24,8 @@ class inbox {
   }
 
   [[nodiscard]] bool empty() const noexcept {
-    return head_.load(std::memory_order_seq_cst) == nullptr;
+    const inbox_item* const head = head_.load(std::memory_order_seq_cst);
+    return head == nullptr || head == closed();
   }
 
   [[nodiscard]] bool is_closed() const noexcept {
@@ -33,7 +34,8 @@ class inbox {
 
   /// Takes what is in, oldest first.
   inbox_item* take() noexcept {
-    if (head_.load(std::memory_order_relaxed) == nullptr) return nullptr;
+    const inbox_item* const head = head_.load(std::memory_order_relaxed);
+    if (head == nullptr || head == closed()) return nullptr; // only the reader closes it
     return oldest_first(head_.exchange(nullptr, std::memory_order_acquire));
   }
   /// The same, and refuses all that comes later.
