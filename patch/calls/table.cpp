@@ -75,6 +75,7 @@ extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame
   g.call_restarted = false;
   const call_handler handler = handlers[number];
   for (;;) {
+    g.call = frame; // again after a signal handler, whose calls were others
     long result = handler(g, *frame);
     // Before any handler of the program's: its calls have descriptors of their own.
     if (g.kept) release_kept(g);

@@ -92,6 +92,11 @@ struct green : entry_state,
 
   kept_open* kept = nullptr; // what the call goes on with
 
+  // For who looks at threads from outside (dump, gdb): the registers of the patched call that
+  // it is in, or was in last, and since when it has been parked (only if that is asked for).
+  syscall_frame* call = nullptr;
+  core::nanoseconds since = 0;
+
   futex_waiter waiting_for{};
   syscall_frame* first_frame = nullptr; // registers to begin with
 };

@@ -47,6 +47,8 @@ struct machine {
   patch::ring ring;
   core::list<child> children;
   statistics stats;
+
+  bool keep_times = false; // note in each thread since when it is parked
 };
 
 /// The process's one machine, made by `start` before the first patched call.

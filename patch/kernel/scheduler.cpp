@@ -118,6 +118,7 @@ wakeup park(green& g, core::nanoseconds deadline, park_reason reason, bool inter
   ++m.stats.parks[static_cast<int>(reason)];
   g.interruptible = interruptible;
   g.reason = reason;
+  if (m.keep_times) g.since = core::monotonic_now();
   if (deadline != core::never) {
     g.deadline = deadline;
     m.timers.insert(g);
