@@ -92,7 +92,10 @@ void tell(const site_report& report) noexcept {
     return;
   }
   if (wanted.verbose) tell(report);
-  if (wanted.statistics) keep_report_open();
+  if (wanted.statistics != report_form::none) keep_report_open();
+  const char* const file = wanted.statistics_file;
+  if (*file && !open_statistics_file(file))
+    line_printer{} << "weft: cannot write statistics to " << file;
 }
 
 } // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "patch/kernel/configuration.hpp"
 
+#include "patch/kernel/signal_number.hpp"
+
 namespace weft::patch {
 namespace {
 
@@ -47,6 +49,36 @@ std::size_t size_in(const char* text) noexcept {
   return digit[1] ? 0 : size;
 }
 
+/// WEFT_STATS: a switch, "json", or "json:FILE". False if it is nothing of that.
+bool read_statistics(const char* value) noexcept {
+  constexpr std::string_view json = "json";
+  constexpr std::string_view to_file = "json:";
+  std::string_view text = value;
+  current.statistics_file[0] = 0;
+  if (!text.starts_with(json)) {
+    current.statistics = is_on(value) ? report_form::text : report_form::none;
+    return true;
+  }
+  current.statistics = report_form::json;
+  if (text == json) return true;
+  text.remove_prefix(to_file.size());
+  if (value[json.size()] != ':' || text.empty() || text.size() >= sizeof current.statistics_file)
+    return false;
+  // A copy: programs overwrite their environment to change what ps shows.
+  __builtin_memcpy(current.statistics_file, text.data(), text.size());
+  current.statistics_file[text.size()] = 0;
+  return true;
+}
+
+/// A number of milliseconds up to an hour; 0 for anything else.
+unsigned milliseconds_in(const char* text) noexcept {
+  constexpr unsigned most = 3'600'000;
+  unsigned number = 0;
+  for (; *text >= '0' && *text <= '9' && number <= most; ++text)
+    number = number * 10 + static_cast<unsigned>(*text - '0');
+  return *text || number > most ? 0 : number;
+}
+
 bool names_weft(const char* path, const char* end) noexcept {
   constexpr char wanted[] = "libweft-patch.so";
   constexpr long length = sizeof wanted - 1;
@@ -84,13 +116,24 @@ const char* read_configuration(char** environment) noexcept {
   char** preload = nullptr;
   for (char** entry = environment; *entry; ++entry) {
     if (const char* v = value_of(*entry, "WEFT_VERBOSE")) current.verbose = is_on(v);
-    if (const char* v = value_of(*entry, "WEFT_STATS")) current.statistics = is_on(v);
+    if (const char* v = value_of(*entry, "WEFT_STATS"); v && !read_statistics(v))
+      complaint = "weft: WEFT_STATS must be 0, 1, json or json:FILE\n";
     if (const char* v = value_of(*entry, "WEFT_NO_CHILDREN")) current.no_children = is_on(v);
     if (const char* v = value_of(*entry, "WEFT_IF_POSSIBLE")) current.if_possible = is_on(v);
     if (const char* v = value_of(*entry, "WEFT_STACK_SIZE"); v && *v) { // empty: unset
       current.stack_size = size_in(v);
       if (current.stack_size < 16384)
         complaint = "weft: WEFT_STACK_SIZE must be a size of at least 16K, such as 256K\n";
+    }
+    if (const char* v = value_of(*entry, "WEFT_DUMP_SIGNAL"); v && *v) {
+      current.dump_signal = usable_signal(v);
+      if (current.dump_signal == 0)
+        complaint = "weft: WEFT_DUMP_SIGNAL must be a signal that can be spared, such as USR2\n";
+    }
+    if (const char* v = value_of(*entry, "WEFT_WARN_BLOCKING"); v && *v) {
+      current.warn_blocking = milliseconds_in(v);
+      if (current.warn_blocking == 0 && is_on(v))
+        complaint = "weft: WEFT_WARN_BLOCKING must be a number of milliseconds\n";
     }
     if (value_of(*entry, "LD_PRELOAD")) preload = entry;
   }

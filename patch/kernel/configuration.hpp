@@ -2,16 +2,23 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace weft::patch {
+
+/// How the statistics are to be written at exit.
+enum class report_form : std::uint8_t { none, text, json };
 
 /// What the user asked for, by the launcher's options or by hand: the WEFT_* variables.
 struct configuration {
   bool verbose = false;       // WEFT_VERBOSE=1
-  bool statistics = false;    // WEFT_STATS=1
   bool no_children = false;   // WEFT_NO_CHILDREN=1: what the program executes runs natively
   bool if_possible = false;   // WEFT_IF_POSSIBLE=1: an unpatchable libc is no error
   std::size_t stack_size = 0; // WEFT_STACK_SIZE=bytes[K|M|G], of threads that ask for none
+  report_form statistics = report_form::none; // WEFT_STATS=1 or json[:file]
+  char statistics_file[4096] = {};            // empty: standard error
+  int dump_signal = 0;                        // WEFT_DUMP_SIGNAL=name or number; 0: none
+  unsigned warn_blocking = 0;                 // WEFT_WARN_BLOCKING=milliseconds; 0: never
 };
 
 [[nodiscard]] const configuration& the_configuration() noexcept;

@@ -151,7 +151,15 @@ void forget_child(pid_t pid) noexcept {
 }
 
 void before_exit() noexcept {
-  if (the_configuration().statistics) print(the_machine().stats);
+  const statistics& stats = the_machine().stats;
+  switch (the_configuration().statistics) {
+  case report_form::none:
+    return;
+  case report_form::text:
+    return print(stats);
+  case report_form::json:
+    return print_json(stats, static_cast<int>(raw_syscall(SYS_getpid)));
+  }
 }
 
 void end_process(int status) noexcept {

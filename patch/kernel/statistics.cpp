@@ -11,24 +11,55 @@
 namespace weft::patch {
 namespace {
 
-constinit int report = 2;
+constinit int standard_error = 2;
+constinit int file = -1;
+
+int report() noexcept {
+  return file >= 0 ? file : standard_error;
+}
 
 } // namespace
 
-void keep_report_open() noexcept {
-  const long copy = raw_syscall(SYS_fcntl, 2, F_DUPFD_CLOEXEC, 0);
-  if (!is_error(copy)) report = move_out_of_sight(copy);
+const char* name_of(park_reason reason) noexcept {
+  static const char* const names[] = {"sleep", "futex", "io", "poll", "child", "signal"};
+  static_assert(sizeof names / sizeof *names == static_cast<int>(park_reason::count));
+  return names[static_cast<int>(reason)];
+}
+
+int keep_report_open() noexcept {
+  if (standard_error == 2) {
+    const long copy = raw_syscall(SYS_fcntl, 2, F_DUPFD_CLOEXEC, 0);
+    if (!is_error(copy)) standard_error = move_out_of_sight(copy);
+  }
+  return standard_error;
+}
+
+bool open_statistics_file(const char* path) noexcept {
+  // Each process of a program adds its own line.
+  const long fd = raw_syscall(SYS_openat, AT_FDCWD, path,
+                              O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
+  if (is_error(fd)) return false;
+  file = move_out_of_sight(fd);
+  return true;
 }
 
 void print(const statistics& s) noexcept {
-  static const char* const names[] = {"sleep", "futex", "io", "poll", "child", "signal"};
-  static_assert(sizeof names / sizeof *names == static_cast<int>(park_reason::count));
-  line_printer{report} << "weft: threads made " << s.threads_made << ", green threads peak "
-                       << s.threads_peak << ", switches " << s.switches;
-  line_printer out{report};
+  line_printer{report()} << "weft: threads made " << s.threads_made << ", green threads peak "
+                         << s.threads_peak << ", switches " << s.switches;
+  line_printer out{report()};
   out << "weft: parks";
   for (int i = 0; i < static_cast<int>(park_reason::count); ++i)
-    out << (i ? ", " : " ") << names[i] << " " << s.parks[i];
+    out << (i ? ", " : " ") << name_of(static_cast<park_reason>(i)) << " " << s.parks[i];
+}
+
+void print_json(const statistics& s, int process) noexcept {
+  line_printer out{report()};
+  out << "{\"process\": " << process << ", \"threads_made\": " << s.threads_made
+      << ", \"threads_peak\": " << s.threads_peak << ", \"switches\": " << s.switches
+      << ", \"parks\": {";
+  for (int i = 0; i < static_cast<int>(park_reason::count); ++i)
+    out << (i ? ", \"" : "\"") << name_of(static_cast<park_reason>(i)) << "\": " << s.parks[i];
+  out << "}}";
 }
 
 } // namespace weft::patch

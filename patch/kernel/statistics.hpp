@@ -7,6 +7,8 @@ namespace weft::patch {
 
 enum class park_reason : std::uint8_t { sleep, futex, io, poll, child, signal, count };
 
+[[nodiscard]] const char* name_of(park_reason reason) noexcept;
+
 /// What --stats prints. Plain counters: each is written by one worker at a time.
 struct statistics {
   std::uint64_t switches = 0;
@@ -15,11 +17,17 @@ struct statistics {
   unsigned threads_peak = 0; // green threads alive at once
 };
 
-/// Where `print` will write: standard error as it is now. Many programs close theirs before
-/// they exit (to notice that writing failed), and would take the report along.
-void keep_report_open() noexcept;
+/// Where reports are written: standard error as it is now, since many programs close theirs
+/// before they exit (to notice that writing failed). Returns its descriptor.
+int keep_report_open() noexcept;
+
+/// The same for the statistics alone: lines are added to that file. False if it cannot be opened.
+bool open_statistics_file(const char* path) noexcept;
 
 /// One line a topic.
 void print(const statistics& s) noexcept;
+
+/// One line, an object of JSON.
+void print_json(const statistics& s, int process) noexcept;
 
 } // namespace weft::patch

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "patch/launcher/options.hpp"
 
+#include "patch/kernel/signal_number.hpp"
+
 #include <charconv>
+#include <filesystem>
 #include <limits>
 
 namespace weft::launcher {
@@ -9,6 +12,9 @@ namespace {
 
 // PTHREAD_STACK_MIN: below it pthread_attr_setstacksize refuses as well.
 constexpr std::uint64_t least_stack = 16384;
+
+// What the patch has room for, "json:" included.
+constexpr std::size_t longest_path = 4096;
 
 struct flag {
   std::string_view option;
@@ -18,19 +24,101 @@ struct flag {
 
 constexpr flag flags[] = {
     {"--verbose", "WEFT_VERBOSE", &options::verbose},
-    {"--stats", "WEFT_STATS", &options::stats},
     {"--if-possible", "WEFT_IF_POSSIBLE", &options::if_possible},
     {"--no-children", "WEFT_NO_CHILDREN", &options::no_children},
 };
-constexpr const char* stack_size_variable = "WEFT_STACK_SIZE";
 
-std::uint64_t stack_size(std::string_view source, std::string_view text) {
+/// An option with a value; `source`, its name or its variable's, is for complaints.
+struct setting {
+  std::string_view option;
+  const char* variable;
+  const char* usual; // the value when none is given; null: one is needed
+  void (*read)(options& chosen, std::string_view source, std::string_view text);
+  std::string (*write)(const options& chosen); // empty: not chosen
+};
+
+std::string quoted(std::string_view source, std::string_view complaint, std::string_view text) {
+  return std::string(source) + ": " + std::string(complaint) + ": '" + std::string(text) + "'";
+}
+
+void read_stack_size(options& chosen, std::string_view source, std::string_view text) {
   const auto size = parse_size(text);
   if (!size)
-    throw usage_error(std::string(source) + ": not a size: '" + std::string(text) +
-                      "' (write bytes, or a number with K, M or G)");
+    throw usage_error(quoted(source, "not a size", text) +
+                      " (write bytes, or a number with K, M or G)");
   if (*size < least_stack) throw usage_error(std::string(source) + ": a stack has at least 16K");
-  return *size;
+  chosen.stack_size = *size;
+}
+
+std::string write_stack_size(const options& chosen) {
+  return chosen.stack_size != 0 ? std::to_string(chosen.stack_size) : std::string();
+}
+
+void read_stats(options& chosen, std::string_view source, std::string_view text) {
+  constexpr std::string_view to_file = "json:";
+  if (text == "0" || text == "1" || text == "json")
+    chosen.stats = text;
+  else if (text.starts_with(to_file) && text.size() > to_file.size())
+    // Absolute, for the program and its children may go elsewhere.
+    chosen.stats = "json:" + std::filesystem::absolute(text.substr(to_file.size())).string();
+  else
+    throw usage_error(quoted(source, "neither 0, 1, json nor json:FILE", text));
+  if (chosen.stats.size() > longest_path)
+    throw usage_error(std::string(source) + ": the file's path is too long");
+}
+
+std::string write_stats(const options& chosen) {
+  return chosen.stats;
+}
+
+void read_dump_signal(options& chosen, std::string_view source, std::string_view text) {
+  if (patch::usable_signal(text) == 0)
+    throw usage_error(quoted(source, "not a signal that can be spared", text) + " (such as USR2)");
+  chosen.dump_signal = text;
+}
+
+std::string write_dump_signal(const options& chosen) {
+  return chosen.dump_signal;
+}
+
+void read_warn_blocking(options& chosen, std::string_view source, std::string_view text) {
+  constexpr unsigned most = 3'600'000; // an hour
+  unsigned value = 0;
+  const auto* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, value);
+  if (error != std::errc() || end != last || value > most)
+    throw usage_error(quoted(source, "not a number of milliseconds up to an hour", text));
+  chosen.warn_blocking = text;
+}
+
+std::string write_warn_blocking(const options& chosen) {
+  return chosen.warn_blocking;
+}
+
+constexpr setting settings[] = {
+    {"--stats", "WEFT_STATS", "1", read_stats, write_stats},
+    {"--stack-size", "WEFT_STACK_SIZE", nullptr, read_stack_size, write_stack_size},
+    {"--dump-signal", "WEFT_DUMP_SIGNAL", nullptr, read_dump_signal, write_dump_signal},
+    {"--warn-blocking", "WEFT_WARN_BLOCKING", "10", read_warn_blocking, write_warn_blocking},
+};
+
+/// Reads arguments[at] if it is an option with a value, and moves `at` to what it used last.
+bool read_setting(options& chosen, const std::vector<std::string>& arguments, std::size_t& at) {
+  const std::string_view argument = arguments[at];
+  const std::string_view name = argument.substr(0, argument.find('='));
+  for (const auto& each : settings) {
+    if (name != each.option) continue;
+    if (name != argument) {
+      each.read(chosen, each.option, argument.substr(name.size() + 1));
+    } else if (each.usual != nullptr) {
+      each.read(chosen, each.option, each.usual);
+    } else {
+      if (++at == arguments.size()) throw usage_error(std::string(each.option) + ": needs a value");
+      each.read(chosen, each.option, arguments[at]);
+    }
+    return true;
+  }
+  return false;
 }
 
 bool is_on(const flag& each, std::string_view value) {
@@ -42,8 +130,9 @@ bool is_on(const flag& each, std::string_view value) {
 void read_variables(options& chosen, get_variable variable) {
   for (const auto& each : flags)
     if (const char* value = variable(each.variable)) chosen.*each.chosen = is_on(each, value);
-  if (const char* value = variable(stack_size_variable); value != nullptr && *value != '\0')
-    chosen.stack_size = stack_size(stack_size_variable, value);
+  for (const auto& each : settings)
+    if (const char* value = variable(each.variable); value != nullptr && *value != '\0')
+      each.read(chosen, each.variable, value);
 }
 
 } // namespace
@@ -55,14 +144,21 @@ Runs an unmodified threaded program with its threads as green threads.
 
   --verbose          say what is patched, and what is not
   --stats            print switches, parks and the most green threads at exit
+  --stats=json[:F]   the same as a line of JSON, added to the file F
   --stack-size N     stack of threads that ask for none: bytes, or with K, M, G
+  --dump-signal S    print all threads and their stacks at each signal S, such
+                     as USR2, which the program then never sees
+  --warn-blocking[=MS]  name each call that held a worker for more than MS
+                     milliseconds (10), with its stack
   --check            only tell whether the program can be patched
   --if-possible      run a program that cannot be patched as it is
   --no-children      do not patch the programs that it starts
   --help, --version
   --                 end of weft's options
 
-The same by variables: WEFT_VERBOSE=1, WEFT_STATS=1, WEFT_STACK_SIZE=N, WEFT_IF_POSSIBLE=1, WEFT_NO_CHILDREN=1.
+The same by variables: WEFT_VERBOSE=1, WEFT_STATS=1, WEFT_STACK_SIZE=N,
+WEFT_DUMP_SIGNAL=S, WEFT_WARN_BLOCKING=MS, WEFT_IF_POSSIBLE=1,
+WEFT_NO_CHILDREN=1.
 
 Exit status: the program's; 127 when it is missing, 126 when it cannot be
 executed, 125 when weft refuses it or does not understand its own options.
@@ -100,7 +196,6 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
 options parse_options(const std::vector<std::string>& arguments, get_variable variable) {
   options chosen;
   read_variables(chosen, variable);
-  constexpr std::string_view stack_option = "--stack-size";
   std::size_t at = 0;
   for (; at < arguments.size(); ++at) {
     const std::string_view argument = arguments[at];
@@ -119,12 +214,7 @@ options parse_options(const std::vector<std::string>& arguments, get_variable va
     }
     if (argument == "--check") {
       chosen.what = action::check;
-    } else if (argument == stack_option) {
-      if (++at == arguments.size()) throw usage_error("--stack-size: needs a size");
-      chosen.stack_size = stack_size(stack_option, arguments[at]);
-    } else if (argument.starts_with("--stack-size=")) {
-      chosen.stack_size = stack_size(stack_option, argument.substr(stack_option.size() + 1));
-    } else {
+    } else if (!read_setting(chosen, arguments, at)) {
       bool is_known = false;
       for (const auto& each : flags)
         if (argument == each.option) is_known = chosen.*each.chosen = true;
@@ -140,8 +230,9 @@ std::vector<std::pair<std::string, std::string>> to_variables(const options& cho
   std::vector<std::pair<std::string, std::string>> variables;
   for (const auto& each : flags)
     if (chosen.*each.chosen) variables.emplace_back(each.variable, "1");
-  if (chosen.stack_size != 0)
-    variables.emplace_back(stack_size_variable, std::to_string(chosen.stack_size));
+  for (const auto& each : settings)
+    if (auto value = each.write(chosen); !value.empty())
+      variables.emplace_back(each.variable, std::move(value));
   return variables;
 }
 

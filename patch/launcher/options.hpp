@@ -22,10 +22,12 @@ enum class action { run, check, help, version };
 struct options {
   action what = action::run;
   bool verbose = false;
-  bool stats = false;
   bool if_possible = false;
   bool no_children = false;
   std::uint64_t stack_size = 0;     // bytes; 0 leaves it to the program and its limits
+  std::string stats;                // "0", "1", "json" or "json:" and an absolute path
+  std::string dump_signal;          // its name or number
+  std::string warn_blocking;        // milliseconds
   std::vector<std::string> program; // its name and arguments
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "patch/launcher/options.hpp"
 
+#include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
@@ -12,6 +13,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
 
 class Options : public ::testing::Test {
  protected:
@@ -46,11 +48,13 @@ TEST_F(Options, ProgramAloneAsksForNothing) {
 
 TEST_F(Options, EachReachesItsVariable) {
   const auto chosen =
-      parse({"--verbose", "--stats", "--if-possible", "--no-children", "--stack-size", "1M", "x"});
+      parse({"--verbose", "--stats", "--if-possible", "--no-children", "--stack-size", "1M",
+             "--dump-signal", "USR2", "--warn-blocking=25", "x"});
   EXPECT_THAT(to_variables(chosen),
-              ElementsAre(Pair("WEFT_VERBOSE", "1"), Pair("WEFT_STATS", "1"),
-                          Pair("WEFT_IF_POSSIBLE", "1"), Pair("WEFT_NO_CHILDREN", "1"),
-                          Pair("WEFT_STACK_SIZE", "1048576")));
+              UnorderedElementsAre(
+                  Pair("WEFT_VERBOSE", "1"), Pair("WEFT_STATS", "1"), Pair("WEFT_IF_POSSIBLE", "1"),
+                  Pair("WEFT_NO_CHILDREN", "1"), Pair("WEFT_STACK_SIZE", "1048576"),
+                  Pair("WEFT_DUMP_SIGNAL", "USR2"), Pair("WEFT_WARN_BLOCKING", "25")));
   EXPECT_THAT(chosen.program, ElementsAre("x"));
 }
 
@@ -75,7 +79,7 @@ TEST_F(Options, UnknownOneIsNamed) {
 TEST_F(Options, VariablesDoTheSame) {
   variables() = {{"WEFT_STATS", "1"}, {"WEFT_VERBOSE", "0"}, {"WEFT_STACK_SIZE", "64K"}};
   const auto chosen = parse({"x"});
-  EXPECT_TRUE(chosen.stats);
+  EXPECT_EQ(chosen.stats, "1");
   EXPECT_FALSE(chosen.verbose);
   EXPECT_EQ(chosen.stack_size, 65536U);
   EXPECT_EQ(parse({"--stack-size=32K", "x"}).stack_size, 32768U)
@@ -89,8 +93,43 @@ TEST_F(Options, VariablesThatMakeNoSenseAreNamed) {
   EXPECT_THAT(complaint({"x"}), HasSubstr("WEFT_STACK_SIZE"));
 }
 
+TEST_F(Options, StatisticsMayBeJsonInAFile) {
+  EXPECT_EQ(parse({"--stats", "x"}).stats, "1");
+  EXPECT_EQ(parse({"--stats=json", "x"}).stats, "json");
+  EXPECT_EQ(parse({"--stats=json:/tmp/a b", "x"}).stats, "json:/tmp/a b");
+  EXPECT_EQ(parse({"--stats=json:a", "x"}).stats,
+            "json:" + std::filesystem::current_path().string() + "/a")
+      << "the program may change its directory";
+  EXPECT_THAT(complaint({"--stats=xml", "x"}), HasSubstr("'xml'"));
+  EXPECT_THAT(complaint({"--stats=json:", "x"}), HasSubstr("'json:'"));
+  EXPECT_THAT(complaint({"--stats=json:/" + std::string(5000, 'a'), "x"}), HasSubstr("too long"));
+}
+
+TEST_F(Options, WhatTheCommandLineTurnsOffIsOff) {
+  variables() = {{"WEFT_STATS", "json"}, {"WEFT_WARN_BLOCKING", "5"}};
+  EXPECT_THAT(to_variables(parse({"--stats=0", "--warn-blocking=0", "x"})),
+              ElementsAre(Pair("WEFT_STATS", "0"), Pair("WEFT_WARN_BLOCKING", "0")));
+}
+
+TEST_F(Options, TheDumpSignalMustBeOneToSpare) {
+  for (const char* text : {"USR2", "SIGUSR2", "12", "QUIT", "34", "64"})
+    EXPECT_EQ(parse({"--dump-signal", text, "x"}).dump_signal, text);
+  for (const char* text :
+       {"", "KILL", "SIGSTOP", "SEGV", "SIG", "usr2", "0", "9", "32", "33", "65", "100", "-1"})
+    EXPECT_THAT(complaint({std::string("--dump-signal=") + text, "x"}), HasSubstr("--dump-signal"))
+        << text;
+  EXPECT_EQ(complaint({"--dump-signal"}), "--dump-signal: needs a value");
+}
+
+TEST_F(Options, BlockingIsWarnedOfAfterTenMilliseconds) {
+  EXPECT_EQ(parse({"--warn-blocking", "x"}).warn_blocking, "10");
+  for (const char* text : {"-1", "1s", "3600001", "", "99999999999"})
+    EXPECT_THAT(complaint({std::string("--warn-blocking=") + text, "x"}), HasSubstr("milliseconds"))
+        << text;
+}
+
 TEST_F(Options, StackSizesOutOfReasonAreRefused) {
-  EXPECT_EQ(complaint({"--stack-size"}), "--stack-size: needs a size");
+  EXPECT_EQ(complaint({"--stack-size"}), "--stack-size: needs a value");
   EXPECT_THAT(complaint({"--stack-size", "1T", "x"}), HasSubstr("not a size: '1T'"));
   EXPECT_THAT(complaint({"--stack-size=", "x"}), HasSubstr("not a size"));
   EXPECT_THAT(complaint({"--stack-size=16383", "x"}), HasSubstr("at least 16K"));

@@ -2,6 +2,7 @@
 #include "patch/kernel/configuration.hpp"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <string>
 #include <vector>
@@ -38,11 +39,11 @@ TEST(configuration, switches) {
   const environment on({"WEFT_VERBOSE=1", "WEFT_STATS=1", "WEFT_IF_POSSIBLE=1", "PATH=/bin"});
   EXPECT_EQ(on.complaint, nullptr);
   EXPECT_TRUE(the_configuration().verbose);
-  EXPECT_TRUE(the_configuration().statistics);
+  EXPECT_EQ(the_configuration().statistics, report_form::text);
   EXPECT_TRUE(the_configuration().if_possible);
   const environment off({"WEFT_VERBOSE=0", "WEFT_STATS=", "WEFT_IF_POSSIBLE=0"});
   EXPECT_FALSE(the_configuration().verbose);
-  EXPECT_FALSE(the_configuration().statistics);
+  EXPECT_EQ(the_configuration().statistics, report_form::none);
   EXPECT_FALSE(the_configuration().if_possible);
 }
 
@@ -50,7 +51,50 @@ TEST(configuration, only_whole_names_count) {
   const environment reset({"WEFT_VERBOSE=0", "WEFT_STATS=0"});
   const environment others({"WEFT_VERBOSELY=1", "WEFT_STAT=1", "XWEFT_STATS=1", "WEFT_STATS"});
   EXPECT_FALSE(the_configuration().verbose);
-  EXPECT_FALSE(the_configuration().statistics);
+  EXPECT_EQ(the_configuration().statistics, report_form::none);
+}
+
+TEST(configuration, statistics_as_json) {
+  const environment plain({"WEFT_STATS=json"});
+  EXPECT_EQ(plain.complaint, nullptr);
+  EXPECT_EQ(the_configuration().statistics, report_form::json);
+  EXPECT_STREQ(the_configuration().statistics_file, "");
+  {
+    const environment file({"WEFT_STATS=json:/tmp/x"});
+    EXPECT_EQ(file.complaint, nullptr);
+  }
+  EXPECT_STREQ(the_configuration().statistics_file, "/tmp/x") << "a copy";
+  for (const std::string& text : {std::string("json:"), std::string("jsonx"), std::string("json,x"),
+                                  "json:" + std::string(4096, 'a')}) {
+    const environment wrong({"WEFT_STATS=" + text});
+    EXPECT_NE(wrong.complaint, nullptr) << text;
+  }
+  const environment longest({"WEFT_STATS=json:" + std::string(4095, 'a')});
+  EXPECT_EQ(longest.complaint, nullptr);
+}
+
+TEST(configuration, dump_signal) {
+  const environment named({"WEFT_DUMP_SIGNAL=USR2"});
+  EXPECT_EQ(named.complaint, nullptr);
+  EXPECT_EQ(the_configuration().dump_signal, SIGUSR2);
+  const environment empty({"WEFT_DUMP_SIGNAL="});
+  EXPECT_EQ(empty.complaint, nullptr);
+  const environment wrong({"WEFT_DUMP_SIGNAL=KILL"});
+  EXPECT_NE(wrong.complaint, nullptr);
+  EXPECT_EQ(the_configuration().dump_signal, 0);
+}
+
+TEST(configuration, warn_blocking) {
+  const environment some({"WEFT_WARN_BLOCKING=25"});
+  EXPECT_EQ(some.complaint, nullptr);
+  EXPECT_EQ(the_configuration().warn_blocking, 25u);
+  const environment off({"WEFT_WARN_BLOCKING=0"});
+  EXPECT_EQ(off.complaint, nullptr);
+  EXPECT_EQ(the_configuration().warn_blocking, 0u);
+  for (const char* text : {"10ms", "-1", "3600001", "99999999999999999999"}) {
+    const environment wrong({std::string("WEFT_WARN_BLOCKING=") + text});
+    EXPECT_NE(wrong.complaint, nullptr) << text;
+  }
 }
 
 struct size_case {

@@ -4,6 +4,7 @@
 
 Usage: process_test.py LAUNCHER LIBRARY SUBJECT OTHER_LIBRARY
 """
+import json
 import os
 import pathlib
 import re
@@ -11,6 +12,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import unittest
 
 LAUNCHER, LIBRARY, SUBJECT, OTHER = (pathlib.Path(p).resolve() for p in sys.argv[1:5])
@@ -96,6 +98,32 @@ class Statistics(Case):
             status, _, errors = weft("end", how, "3", options=["--stats"])
             self.assertEqual(status, 3)
             self.assertGreaterEqual(statistics(errors)["made"], 2)
+
+    def test_as_json(self):
+        status, output, errors = weft("work", options=["--stats=json"])
+        self.assertEqual((status, output), (0, "worked\n"))
+        s = json.loads(errors)
+        self.assertEqual((s["threads_made"], s["threads_peak"]), (WORKERS + 1, WORKERS + 1))
+        self.assertEqual(s["parks"]["sleep"], WORKERS * NAPS + 1)
+        self.assertGreater(s["process"], 1)
+        self.assertGreater(s["switches"], 0)
+
+    def test_each_process_adds_its_line_to_the_file(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory) / "statistics"
+            for _ in range(2):
+                status, output, errors = weft("work", options=[f"--stats=json:{path}"])
+                self.assertEqual((status, output, errors), (0, "worked\n", ""))
+            lines = [json.loads(line) for line in path.read_text().splitlines()]
+            self.assertEqual([line["threads_made"] for line in lines], 2 * [WORKERS + 1])
+            self.assertNotEqual(lines[0]["process"], lines[1]["process"])
+
+    def test_a_file_that_cannot_be_written_is_named(self):
+        status, output, errors = weft("nothing", options=["--stats=json:/no/such/folder/file"])
+        self.assertEqual((status, output), (0, "done\n"))
+        first, second = errors.splitlines()
+        self.assertEqual(first, "weft: cannot write statistics to /no/such/folder/file")
+        self.assertEqual(json.loads(second)["threads_made"], 1)
 
     def test_none_unless_asked_for(self):
         self.assertEqual(weft("work"), (0, "worked\n", ""))
