@@ -7,6 +7,7 @@
 #include "patch/calls/deadline.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/user_memory.hpp"
 #include "patch/kernel/wait.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
@@ -61,6 +62,23 @@ struct time_limit {
 [[nodiscard]] inline core::nanoseconds span_of_milliseconds(int milliseconds) noexcept {
   return milliseconds < 0 ? core::never : milliseconds * 1'000'000L;
 }
+
+/// The mask that ppoll and its like were given, if any.
+class given_mask {
+ public:
+  /// 0, -EINVAL for a size that is no sigset's, or -EFAULT.
+  long read(const std::uint64_t* from, std::uint64_t size) noexcept {
+    if (!from) return 0;
+    if (size != sizeof set_) return -EINVAL;
+    given_ = true;
+    return get_user(set_, from) ? 0 : -EFAULT;
+  }
+  [[nodiscard]] const std::uint64_t* get() const noexcept { return given_ ? &set_ : nullptr; }
+
+ private:
+  std::uint64_t set_ = 0;
+  bool given_ = false;
+};
 
 /// A mask that holds for this call only (ppoll and its like). In a scope: unless a signal
 /// ended the call, the old mask is back before any is looked at.

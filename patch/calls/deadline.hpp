@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "patch/kernel/green.hpp"
+#include "patch/kernel/user_memory.hpp"
 #include "runtime/core/clock.hpp"
 
 /// The kernel's ways of saying when, made into deadlines.
@@ -16,6 +17,12 @@ namespace weft::patch {
   if (t.tv_sec < 0 || t.tv_nsec < 0 || t.tv_nsec >= second) return -EINVAL;
   if (t.tv_sec >= core::never / second) return core::never;
   return t.tv_sec * second + t.tv_nsec;
+}
+
+/// The same of the program's, which may not be readable: -EFAULT.
+[[nodiscard]] inline core::nanoseconds span_of(const timespec* from) noexcept {
+  timespec t;
+  return get_user(t, from) ? span_of(t) : -EFAULT;
 }
 
 /// What is left until `deadline`, not less than nothing.

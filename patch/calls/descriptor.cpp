@@ -13,6 +13,7 @@
 #include "patch/calls/table.hpp"
 #include "patch/calls/thread_name.hpp"
 #include "patch/kernel/own_descriptors.hpp"
+#include "patch/kernel/user_memory.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {
@@ -37,9 +38,10 @@ long on_open(green& g, syscall_frame& f) noexcept {
   return on_making_one(g, f);
 }
 
-long made_two(const syscall_frame& f, const int* pair) noexcept {
+long made_two(const syscall_frame& f, const int* where) noexcept {
   const long result = kernel_call(f);
-  if (result == 0) {
+  int pair[2];
+  if (result == 0 && copy_from_user(pair, where, sizeof pair)) {
     just_made(pair[0]);
     just_made(pair[1]);
   }

@@ -28,20 +28,22 @@ long on_epoll_wait(green& g, syscall_frame& f) noexcept {
 }
 
 long on_epoll_pwait(green& g, syscall_frame& f) noexcept {
-  if (f.r8 && f.r9 != 8) return -EINVAL;
+  given_mask given;
+  if (const long bad = given.read(pointer<std::uint64_t>(f.r8), f.r9)) return bad;
   const time_limit limit = limit_of(g, span_of_milliseconds(number(f.r10)));
-  mask_for_call mask{g, pointer<std::uint64_t>(f.r8)};
+  mask_for_call mask{g, given.get()};
   return mask.done(
       epoll_parked(g, number(f.rdi), pointer<epoll_event>(f.rsi), number(f.rdx), limit));
 }
 
 long on_epoll_pwait2(green& g, syscall_frame& f) noexcept {
-  if (f.r8 && f.r9 != 8) return -EINVAL;
   const auto* time = pointer<timespec>(f.r10);
-  const core::nanoseconds span = time ? span_of(*time) : core::never;
+  const core::nanoseconds span = time ? span_of(time) : core::never;
   if (span < 0) return span;
+  given_mask given;
+  if (const long bad = given.read(pointer<std::uint64_t>(f.r8), f.r9)) return bad;
   const time_limit limit = limit_of(g, span);
-  mask_for_call mask{g, pointer<std::uint64_t>(f.r8)};
+  mask_for_call mask{g, given.get()};
   return mask.done(
       epoll_parked(g, number(f.rdi), pointer<epoll_event>(f.rsi), number(f.rdx), limit));
 }

@@ -20,14 +20,17 @@ core::io_events edges_of(int events) noexcept {
 }
 
 long poll_parked(green& g, pollfd* fds, unsigned count, const time_limit& limit) noexcept {
-  const bool blocked =
-      count == 1 && fds[0].fd >= 0 && known_blocked(fds[0].fd, edges_of(fds[0].events));
+  pollfd only;
+  const bool blocked = count == 1 && get_user(only, fds) && only.fd >= 0 &&
+                       known_blocked(only.fd, edges_of(only.events));
   return ask_and_park(
       limit, blocked, [&] { return raw_syscall(SYS_poll, fds, count, 0); },
       [&] {
         return park_on_all(g, count, limit.until, [&](unsigned i, int& fd, core::io_events& w) {
-          fd = fds[i].fd;
-          w = edges_of(fds[i].events);
+          pollfd next;
+          if (!get_user(next, fds + i)) next = {-1, 0, 0}; // asked again, the kernel will say
+          fd = next.fd;
+          w = edges_of(next.events);
         });
       });
 }
@@ -39,15 +42,17 @@ long on_poll(green& g, syscall_frame& f) noexcept {
 
 long on_ppoll(green& g, syscall_frame& f) noexcept {
   auto* time = pointer<timespec>(f.rdx);
-  const core::nanoseconds span = time ? span_of(*time) : core::never;
+  const core::nanoseconds span = time ? span_of(time) : core::never;
   if (span < 0) return span;
-  if (f.r10 && f.r8 != 8) return -EINVAL;
+  given_mask given;
+  if (const long bad = given.read(pointer<std::uint64_t>(f.r10), f.r8)) return bad;
   const time_limit limit = limit_of(g, span);
-  mask_for_call mask{g, pointer<std::uint64_t>(f.r10)};
+  mask_for_call mask{g, given.get()};
   const long result =
       mask.done(poll_parked(g, pointer<pollfd>(f.rdi), static_cast<unsigned>(f.rsi), limit));
   // Linux writes back what is left of a relative time-out.
-  if (time && span != core::never && result != pass_to_kernel) *time = time_left(limit.until);
+  if (time && span != core::never && result != pass_to_kernel)
+    (void)put_user(time, time_left(limit.until));
   return result;
 }
 

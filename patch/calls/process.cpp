@@ -11,6 +11,7 @@
 #include "patch/calls/descriptors.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/kernel/thread.hpp"
+#include "patch/kernel/user_memory.hpp"
 #include "patch/kernel/wait.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
@@ -37,7 +38,9 @@ long on_clone(green& g, syscall_frame& f) noexcept {
 
 long on_clone3(green& g, syscall_frame& f) noexcept {
   if (f.rsi < CLONE_ARGS_SIZE_VER0) return -EINVAL;
-  const auto& args = *pointer<clone_args>(f.rdi);
+  clone_args args{};
+  const std::size_t size = f.rsi < sizeof args ? f.rsi : sizeof args;
+  if (!copy_from_user(&args, pointer<void>(f.rdi), size)) return -EFAULT;
   if ((args.flags & makes_thread) != makes_thread) return spawn(g, args.flags);
   return create_thread(g, f, args);
 }
@@ -53,6 +56,7 @@ long on_vfork(green& g, syscall_frame&) noexcept {
 long on_execve(green& g, syscall_frame& f) noexcept {
   before_spawn(g, 0); // a mask is inherited
   const long result = raw_syscall(static_cast<long>(f.rax), f.rdi, f.rsi, f.rdx, f.r10, f.r8);
+  show_ignored_faults(false);
   apply_worker_mask(*g.on);
   return result;
 }
@@ -66,14 +70,22 @@ long on_wait4(green& g, syscall_frame& f) noexcept {
   const pid_t pid = number(f.rdi);
   const int options = number(f.rdx);
   for (;;) {
-    const long result = raw_syscall(SYS_wait4, f.rdi, f.rsi, options | WNOHANG, f.r10);
+    int status = 0;
+    const long result = raw_syscall(SYS_wait4, f.rdi, &status, options | WNOHANG, f.r10);
     if (result > 0) {
-      const int status = f.rsi ? *pointer<int>(f.rsi) : 0;
       if (!WIFSTOPPED(status) && !WIFCONTINUED(status)) forget_child(static_cast<pid_t>(result));
+      if (f.rsi && !put_user(pointer<int>(f.rsi), status)) return -EFAULT;
     }
     if (result != 0 || (options & WNOHANG)) return result;
     if (const long interrupted = wait_for_children(g, pid, options)) return interrupted;
   }
+}
+
+/// The members that the kernel writes, and no others.
+bool tell_child(siginfo_t* to, const siginfo_t& info) noexcept {
+  return copy_to_user(to, &info, offsetof(siginfo_t, si_code) + sizeof info.si_code) &&
+         put_user(&to->si_pid, info.si_pid) && put_user(&to->si_uid, info.si_uid) &&
+         put_user(&to->si_status, info.si_status);
 }
 
 long on_waitid(green& g, syscall_frame& f) noexcept {
@@ -88,8 +100,7 @@ long on_waitid(green& g, syscall_frame& f) noexcept {
       const bool ended =
           info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
       if (info.si_pid != 0 && ended && !(options & WNOWAIT)) forget_child(info.si_pid);
-      if (f.rdx) *pointer<siginfo_t>(f.rdx) = info;
-      return 0;
+      return !f.rdx || tell_child(pointer<siginfo_t>(f.rdx), info) ? 0 : -EFAULT;
     }
     if (kind == P_PIDFD) {
       const io_wait came =

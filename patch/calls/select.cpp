@@ -17,15 +17,17 @@ struct select_sets {
   std::uint64_t asked[3][words_max];
 
   [[nodiscard]] unsigned words() const noexcept { return (count + 63) / 64; }
-  void remember() noexcept {
+  [[nodiscard]] bool remember() noexcept {
     for (int s = 0; s < 3; ++s)
-      for (unsigned i = 0; i < words(); ++i)
-        asked[s][i] = given[s] ? given[s][i] : 0;
+      if (given[s] && !copy_from_user(asked[s], given[s], words() * sizeof(std::uint64_t)))
+        return false;
+    return true;
   }
-  void put_back() noexcept {
+  [[nodiscard]] bool put_back() noexcept {
     for (int s = 0; s < 3; ++s)
-      for (unsigned i = 0; given[s] && i < words(); ++i)
-        given[s][i] = asked[s][i];
+      if (given[s] && !copy_to_user(given[s], asked[s], words() * sizeof(std::uint64_t)))
+        return false;
+    return true;
   }
   [[nodiscard]] core::io_events wanted(unsigned fd) const noexcept {
     const std::uint64_t bit = std::uint64_t{1} << (fd % 64);
@@ -38,7 +40,7 @@ struct select_sets {
 };
 
 long select_parked(green& g, select_sets& sets, const time_limit& limit) noexcept {
-  sets.remember();
+  if (!sets.remember()) return -EFAULT;
   int fds[select_sets::words_max * 64];
   unsigned used = 0;
   for (unsigned fd = 0; fd < sets.count; ++fd)
@@ -47,14 +49,14 @@ long select_parked(green& g, select_sets& sets, const time_limit& limit) noexcep
       used == 1 && known_blocked(fds[0], sets.wanted(static_cast<unsigned>(fds[0])));
   return ask_and_park(
       limit, blocked,
-      [&] {
+      [&]() -> long {
         timespec zero{0, 0};
-        sets.put_back();
+        if (!sets.put_back()) return -EFAULT;
         return raw_syscall(SYS_pselect6, sets.count, sets.given[0], sets.given[1], sets.given[2],
                            &zero, nullptr);
       },
       [&] {
-        sets.put_back();
+        (void)sets.put_back();
         return park_on_all(g, used, limit.until, [&](unsigned i, int& fd, core::io_events& w) {
           fd = fds[i];
           w = sets.wanted(static_cast<unsigned>(fd));
@@ -77,21 +79,23 @@ select_sets sets_of(const syscall_frame& f) noexcept {
 long on_pselect6(green& g, syscall_frame& f) noexcept {
   if (!fits(f)) return pass_to_kernel;
   auto* time = pointer<timespec>(f.r8);
-  const core::nanoseconds span = time ? span_of(*time) : core::never;
+  const core::nanoseconds span = time ? span_of(time) : core::never;
   if (span < 0) return span;
   struct argument {
     const std::uint64_t* mask;
     std::uint64_t size;
   };
-  const auto* last = pointer<argument>(f.r9);
-  const std::uint64_t* set = last ? last->mask : nullptr;
-  if (set && last->size != 8) return -EINVAL;
+  argument last{};
+  if (f.r9 && !get_user(last, pointer<argument>(f.r9))) return -EFAULT;
+  given_mask given;
+  if (const long bad = given.read(last.mask, last.size)) return bad;
   const time_limit limit = limit_of(g, span);
   select_sets sets = sets_of(f);
-  mask_for_call mask{g, set};
+  mask_for_call mask{g, given.get()};
   const long result = mask.done(select_parked(g, sets, limit));
   // Linux writes back what is left of a relative time-out.
-  if (time && span != core::never && result != pass_to_kernel) *time = time_left(limit.until);
+  if (time && span != core::never && result != pass_to_kernel)
+    (void)put_user(time, time_left(limit.until));
   return result;
 }
 
@@ -103,10 +107,12 @@ long on_select(green& g, syscall_frame& f) noexcept {
   auto* time = pointer<kernel_timeval>(f.r8);
   core::nanoseconds span = core::never;
   if (time) {
-    if (time->seconds < 0 || time->microseconds < 0) return -EINVAL;
+    kernel_timeval given;
+    if (!get_user(given, time)) return -EFAULT;
+    if (given.seconds < 0 || given.microseconds < 0) return -EINVAL;
     // Linux carries what is over a second.
-    timespec t{time->seconds + time->microseconds / 1'000'000,
-               time->microseconds % 1'000'000 * 1000};
+    timespec t{given.seconds + given.microseconds / 1'000'000,
+               given.microseconds % 1'000'000 * 1000};
     span = span_of(t);
   }
   const time_limit limit = limit_of(g, span);
@@ -114,7 +120,7 @@ long on_select(green& g, syscall_frame& f) noexcept {
   const long result = select_parked(g, sets, limit);
   if (span != core::never && result != pass_to_kernel) {
     const timespec left = time_left(limit.until);
-    *time = {left.tv_sec, left.tv_nsec / 1000};
+    (void)put_user(time, kernel_timeval{left.tv_sec, left.tv_nsec / 1000});
   }
   return result;
 }

@@ -9,6 +9,7 @@
 #include "patch/calls/table.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/thread.hpp"
+#include "patch/kernel/user_memory.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {
@@ -20,10 +21,10 @@ long on_rt_sigaction(green&, syscall_frame& f) noexcept {
   if (f.r10 != sigset_size) return -EINVAL;
   using action = signal_state::action;
   action next;
-  if (f.rsi) next = *pointer<action>(f.rsi);
+  if (f.rsi && !get_user(next, pointer<action>(f.rsi))) return -EFAULT;
   action previous;
   const long result = change_action(number(f.rdi), f.rsi ? &next : nullptr, &previous);
-  if (result == 0 && f.rdx) *pointer<action>(f.rdx) = previous;
+  if (result == 0 && f.rdx && !put_user(pointer<action>(f.rdx), previous)) return -EFAULT;
   return result;
 }
 
@@ -35,7 +36,8 @@ long on_rt_sigprocmask(green& g, syscall_frame& f) noexcept {
   if (f.rsi && how != SIG_BLOCK && how != SIG_UNBLOCK && how != SIG_SETMASK)
     return raw_syscall(SYS_rt_sigprocmask, how, f.rsi, nullptr, sigset_size);
   if (f.rsi) {
-    const std::uint64_t set = *pointer<std::uint64_t>(f.rsi);
+    std::uint64_t set;
+    if (!get_user(set, pointer<std::uint64_t>(f.rsi))) return -EFAULT;
     switch (how) {
     case SIG_BLOCK:
       set_blocked(g, before | set);
@@ -47,8 +49,7 @@ long on_rt_sigprocmask(green& g, syscall_frame& f) noexcept {
       set_blocked(g, set);
     }
   }
-  if (f.rdx) *pointer<std::uint64_t>(f.rdx) = before;
-  return 0;
+  return !f.rdx || put_user(pointer<std::uint64_t>(f.rdx), before) ? 0 : -EFAULT;
 }
 
 long on_rt_sigpending(green& g, syscall_frame& f) noexcept {
@@ -57,8 +58,7 @@ long on_rt_sigpending(green& g, syscall_frame& f) noexcept {
   raw_syscall(SYS_rt_sigpending, &process, sigset_size);
   const std::uint64_t all =
       (process | g.pending.set() | the_machine().signals.pending.set()) & g.blocked;
-  __builtin_memcpy(pointer<void>(f.rdi), &all, f.rsi);
-  return 0;
+  return copy_to_user(pointer<void>(f.rdi), &all, f.rsi) ? 0 : -EFAULT;
 }
 
 /// Parks until a handler has run.
@@ -74,21 +74,28 @@ long on_pause(green& g, syscall_frame&) noexcept {
 
 long on_rt_sigsuspend(green& g, syscall_frame& f) noexcept {
   if (f.rsi != sigset_size) return -EINVAL;
+  std::uint64_t set;
+  if (!get_user(set, pointer<std::uint64_t>(f.rdi))) return -EFAULT;
   g.saved_blocked = g.blocked;
   g.restore_blocked = true;
-  set_blocked(g, *pointer<std::uint64_t>(f.rdi));
+  set_blocked(g, set);
   return wait_for_handler(g);
 }
 
 long on_rt_sigtimedwait(green& g, syscall_frame& f) noexcept {
   if (f.r10 != sigset_size) return -EINVAL;
+  std::uint64_t set;
+  if (!get_user(set, pointer<std::uint64_t>(f.rdi))) return -EFAULT;
   core::nanoseconds until = core::never;
   if (f.rdx) {
-    const core::nanoseconds span = span_of(*pointer<timespec>(f.rdx));
+    const core::nanoseconds span = span_of(pointer<timespec>(f.rdx));
     if (span < 0) return span;
     until = call_deadline(g, span);
   }
-  return wait_for_signal(g, *pointer<std::uint64_t>(f.rdi), pointer<siginfo_t>(f.rsi), until);
+  siginfo_t info;
+  const long result = wait_for_signal(g, set, &info, until);
+  if (result > 0 && f.rsi && !put_user(pointer<siginfo_t>(f.rsi), info)) return -EFAULT;
+  return result;
 }
 
 /// A signal for one thread of this process.
@@ -126,15 +133,17 @@ long on_tgkill(green& g, syscall_frame& f) noexcept {
 
 long on_rt_tgsigqueueinfo(green& g, syscall_frame& f) noexcept {
   if (number(f.rdi) != the_machine().main_tid) return pass_to_kernel;
-  return send_to_thread(g, number(f.rsi), number(f.rdx), pointer<siginfo_t>(f.r10));
+  siginfo_t info;
+  if (!get_user(info, pointer<siginfo_t>(f.r10))) return -EFAULT;
+  return send_to_thread(g, number(f.rsi), number(f.rdx), &info);
 }
 
 /// A timer for one thread: the kernel knows the worker's only. The intended thread waits for
 /// the signal or is found by its mask.
 long on_timer_create(green& g, syscall_frame& f) noexcept {
-  const auto* event = pointer<sigevent>(f.rsi);
-  if (!event || event->sigev_notify != SIGEV_THREAD_ID) return pass_to_kernel;
-  sigevent changed = *event;
+  sigevent changed;
+  if (!f.rsi || !get_user(changed, pointer<sigevent>(f.rsi))) return pass_to_kernel;
+  if (changed.sigev_notify != SIGEV_THREAD_ID) return pass_to_kernel;
   const green* target = find_thread(changed._sigev_un._tid);
   if (!target) return pass_to_kernel;
   changed._sigev_un._tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
@@ -152,8 +161,9 @@ long on_sigaltstack(green& g, syscall_frame& f) noexcept {
   const auto sp = reinterpret_cast<const char*>(f.user_rsp);
   const bool on_it = !(before.ss_flags & SS_DISABLE) && sp > base && sp <= base + before.ss_size;
   if (f.rdi) {
+    stack_t next;
+    if (!get_user(next, pointer<stack_t>(f.rdi))) return -EFAULT;
     if (on_it) return -EPERM;
-    stack_t next = *pointer<stack_t>(f.rdi);
     constexpr int known = SS_DISABLE | SS_ONSTACK | static_cast<int>(1u << 31); // SS_AUTODISARM
     if (next.ss_flags & ~known) return -EINVAL;
     if (next.ss_flags & SS_DISABLE)
@@ -169,7 +179,7 @@ long on_sigaltstack(green& g, syscall_frame& f) noexcept {
   if (f.rsi) {
     stack_t shown = before;
     if (on_it) shown.ss_flags |= SS_ONSTACK;
-    *pointer<stack_t>(f.rsi) = shown;
+    if (!put_user(pointer<stack_t>(f.rsi), shown)) return -EFAULT;
   }
   return 0;
 }

@@ -11,6 +11,7 @@
 #include "patch/calls/table.hpp"
 #include "patch/calls/vector.hpp"
 #include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/user_memory.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {
@@ -68,27 +69,36 @@ void note_received(const msghdr& message) noexcept {
   if (!message.msg_control || message.msg_controllen < sizeof(cmsghdr)) return;
   const auto* header = static_cast<const char*>(message.msg_control);
   const char* const end = header + message.msg_controllen;
-  while (end - header >= static_cast<long>(sizeof(cmsghdr))) {
-    const auto& c = *reinterpret_cast<const cmsghdr*>(header);
+  cmsghdr c;
+  while (end - header >= static_cast<long>(sizeof c) && copy_from_user(&c, header, sizeof c)) {
     if (c.cmsg_len < sizeof(cmsghdr) || c.cmsg_len > static_cast<std::size_t>(end - header)) return;
     if (c.cmsg_level == SOL_SOCKET && c.cmsg_type == SCM_RIGHTS) {
       const auto* fds = reinterpret_cast<const int*>(header + CMSG_LEN(0));
-      for (std::size_t i = 0; i < (c.cmsg_len - CMSG_LEN(0)) / sizeof(int); ++i)
-        just_made(fds[i]);
+      int fd;
+      for (std::size_t i = 0; i < (c.cmsg_len - CMSG_LEN(0)) / sizeof fd; ++i)
+        if (get_user(fd, fds + i)) just_made(fd);
     }
     header += CMSG_ALIGN(c.cmsg_len);
   }
 }
 
+/// Writes back what the kernel wrote into the copy: of `name` the length, and of control.
+bool tell_received(msghdr* to, const msghdr& message) noexcept {
+  return put_user(&to->msg_namelen, message.msg_namelen) &&
+         put_user(&to->msg_controllen, message.msg_controllen) &&
+         put_user(&to->msg_flags, message.msg_flags);
+}
+
 long on_recvmsg(green& g, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
-  auto& message = *pointer<msghdr>(f.rsi);
-  if (message.msg_iovlen > IOV_MAX) return pass_to_kernel;
+  msghdr message;
+  if (!get_user(message, pointer<msghdr>(f.rsi)) || message.msg_iovlen > IOV_MAX)
+    return pass_to_kernel; // whose error it is
   const int flags = number(f.rdx);
   const int now = (flags & ~MSG_WAITALL) | MSG_DONTWAIT;
   long result;
   if (waits_for_nothing(flags)) {
-    result = raw_syscall(SYS_recvmsg, fd, f.rsi, flags);
+    result = raw_syscall(SYS_recvmsg, fd, &message, flags);
   } else {
     // The lengths of name and control are in and out: each try starts with the program's.
     const auto name_length = message.msg_namelen;
@@ -98,7 +108,7 @@ long on_recvmsg(green& g, syscall_frame& f) noexcept {
     result = until_done(g, fd, core::io_in, wanted, receive_timeout, [&](int open) {
       message.msg_namelen = name_length;
       message.msg_controllen = control_length;
-      return raw_syscall(SYS_recvmsg, open, f.rsi, now);
+      return raw_syscall(SYS_recvmsg, open, &message, now);
     });
     // The rest of MSG_WAITALL; what comes with a control message ends it, as in the kernel.
     if ((flags & MSG_WAITALL) && !(flags & MSG_PEEK) && result > 0 && !message.msg_controllen &&
@@ -118,8 +128,9 @@ long on_recvmsg(green& g, syscall_frame& f) noexcept {
       }
     }
   }
-  if (result >= 0) note_received(message);
-  return result;
+  if (result < 0) return result;
+  note_received(message);
+  return tell_received(pointer<msghdr>(f.rsi), message) ? result : -EFAULT;
 }
 
 /// A blocking send on a stream goes on until all is sent.
@@ -148,7 +159,8 @@ long on_sendto(green& g, syscall_frame& f) noexcept {
 
 long on_sendmsg(green& g, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
-  const auto& message = *pointer<msghdr>(f.rsi);
+  msghdr message;
+  if (!get_user(message, pointer<msghdr>(f.rsi))) return pass_to_kernel;
   if (message.msg_iovlen > IOV_MAX) return -EMSGSIZE;
   const int asked = number(f.rdx);
   const int flags = asked | MSG_DONTWAIT;
@@ -176,7 +188,7 @@ long on_recvmmsg(green& g, syscall_frame& f) noexcept {
   const auto count = static_cast<unsigned>(f.rdx);
   core::nanoseconds until = core::never;
   if (f.r8) {
-    const core::nanoseconds span = span_of(*pointer<timespec>(f.r8));
+    const core::nanoseconds span = span_of(pointer<timespec>(f.r8));
     if (span < 0) return span;
     until = call_deadline(g, span);
   }
@@ -190,8 +202,10 @@ long on_recvmmsg(green& g, syscall_frame& f) noexcept {
       n = until_done(g, fd, core::io_in, 0, receive_timeout,
                      calling(SYS_recvmmsg, messages + have, count - have, now, nullptr));
     if (n < 0) return have > 0 ? static_cast<long>(have) : n;
+    msghdr message;
     for (long i = 0; i < n; ++i)
-      note_received(messages[have + static_cast<unsigned>(i)].msg_hdr);
+      if (get_user(message, &messages[have + static_cast<unsigned>(i)].msg_hdr))
+        note_received(message);
     have += static_cast<unsigned>(n);
     if (n == 0 || is_nonblocking(fd) || (until != core::never && core::monotonic_now() >= until))
       break;
@@ -207,9 +221,11 @@ long on_sendmmsg(green& g, syscall_frame& f) noexcept {
     syscall_frame one = f;
     one.rsi = reinterpret_cast<std::uint64_t>(&messages[sent].msg_hdr);
     one.rdx = f.r10;
-    const long n = on_sendmsg(g, one);
+    long n = on_sendmsg(g, one);
+    if (n == pass_to_kernel) n = raw_syscall(SYS_sendmsg, f.rdi, one.rsi, one.rdx);
+    if (n >= 0 && !put_user(&messages[sent].msg_len, static_cast<unsigned>(n))) n = -EFAULT;
     if (n < 0) return sent > 0 ? static_cast<long>(sent) : n;
-    messages[sent++].msg_len = static_cast<unsigned>(n);
+    ++sent;
   }
   return sent;
 }

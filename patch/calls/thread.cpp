@@ -10,7 +10,9 @@
 
 #include "patch/calls/deadline.hpp"
 #include "patch/calls/table.hpp"
+#include "patch/kernel/futex_word.hpp"
 #include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/user_memory.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {
@@ -36,9 +38,10 @@ long on_get_robust_list(green& g, syscall_frame& f) noexcept {
   const pid_t tid = number(f.rdi);
   green* whose = tid == 0 ? &g : find_thread(tid);
   if (!whose) return pass_to_kernel;
-  *pointer<robust_list_head*>(f.rsi) = whose->robust_list;
-  *pointer<std::size_t>(f.rdx) = sizeof(robust_list_head);
-  return 0;
+  return put_user(pointer<std::size_t>(f.rdx), sizeof(robust_list_head)) &&
+                 put_user(pointer<robust_list_head*>(f.rsi), whose->robust_list)
+             ? 0
+             : -EFAULT;
 }
 
 /// glibc aborts if it cannot register; a green thread has no kernel thread to register, so
@@ -46,8 +49,8 @@ long on_get_robust_list(green& g, syscall_frame& f) noexcept {
 long on_rseq(green& g, syscall_frame& f) noexcept {
   if (g.tid == the_machine().main_tid) return pass_to_kernel;
   constexpr std::uint32_t registration_failed = static_cast<std::uint32_t>(-2);
-  pointer<std::uint32_t>(f.rdi)[1] = registration_failed; // struct rseq's cpu_id
-  return 0;
+  // struct rseq's cpu_id
+  return put_user(pointer<std::uint32_t>(f.rdi) + 1, registration_failed) ? 0 : -EFAULT;
 }
 
 /// Calls that name a thread of this process: a synthetic tid means the worker's, 0.
@@ -61,16 +64,17 @@ long on_prctl(green& g, syscall_frame& f) noexcept {
   // The process's name is its main thread's; the others' are kept here.
   if (g.tid == the_machine().main_tid) return pass_to_kernel;
   if (number(f.rdi) == PR_SET_NAME) {
-    const char* name = pointer<const char>(f.rsi);
-    unsigned i = 0;
-    for (; i < sizeof g.name - 1 && name[i]; ++i)
-      g.name[i] = name[i];
-    g.name[i] = 0;
+    const char* from = pointer<const char>(f.rsi);
+    char name[sizeof g.name] = {};
+    for (unsigned i = 0; i < sizeof name - 1; ++i) {
+      if (!get_user(name[i], from + i)) return -EFAULT;
+      if (!name[i]) break;
+    }
+    __builtin_memcpy(g.name, name, sizeof name);
     return 0;
   }
   if (number(f.rdi) == PR_GET_NAME) {
-    __builtin_memcpy(pointer<char>(f.rsi), g.name, sizeof g.name);
-    return 0;
+    return copy_to_user(pointer<char>(f.rsi), g.name, sizeof g.name) ? 0 : -EFAULT;
   }
   return pass_to_kernel;
 }
@@ -84,7 +88,7 @@ long on_exit(green& g, syscall_frame& f) noexcept {
 core::nanoseconds futex_deadline(green& g, int command, bool realtime,
                                  const timespec* time) noexcept {
   if (!time) return core::never;
-  const core::nanoseconds t = span_of(*time);
+  const core::nanoseconds t = span_of(time);
   if (t < 0) return t;
   if (command == FUTEX_WAIT) return call_deadline(g, t);
   // FUTEX_LOCK_PI's clock is CLOCK_REALTIME whatever the flag says.
@@ -119,7 +123,7 @@ long on_futex(green& g, syscall_frame& f) noexcept {
   case FUTEX_REQUEUE:
     return futexes.requeue(word, other, count, other_count);
   case FUTEX_CMP_REQUEUE:
-    if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != last) return -EAGAIN;
+    if (const long differs = compare(word, last)) return differs;
     return futexes.requeue(word, other, count, other_count);
   case FUTEX_WAKE_OP:
     return futexes.wake_op(word, other, count, other_count, last);
@@ -140,7 +144,7 @@ long on_futex(green& g, syscall_frame& f) noexcept {
   }
   case FUTEX_CMP_REQUEUE_PI:
     if (count != 1) return -EINVAL;
-    if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != last) return -EAGAIN;
+    if (const long differs = compare(word, last)) return differs;
     return futexes.requeue_pi(word, other, other_count);
   default:
     return pass_to_kernel; // the kernel's own error for what it does not know

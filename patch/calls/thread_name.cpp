@@ -9,6 +9,7 @@
 #include "patch/calls/descriptors.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/thread.hpp"
+#include "patch/kernel/user_memory.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {
@@ -20,15 +21,20 @@ constexpr std::size_t directory_length = sizeof directory - 1;
 } // namespace
 
 green* thread_named_by(const char* path) noexcept {
-  if (reinterpret_cast<std::uintptr_t>(path) < 4096) return nullptr; // the kernel's to refuse
+  // What cannot be read ends like a short string: the kernel's to refuse.
+  const auto next = [&path] {
+    char c = 0;
+    return get_user(c, path++) ? c : '\0';
+  };
   for (std::size_t i = 0; i < directory_length; ++i)
-    if (path[i] != directory[i]) return nullptr;
+    if (next() != directory[i]) return nullptr;
   long tid = 0;
-  const char* at = path + directory_length;
-  for (; *at >= '0' && *at <= '9' && tid <= FUTEX_TID_MASK; ++at)
-    tid = tid * 10 + (*at - '0');
-  for (const char* rest = "/comm"; *rest || *at; ++rest, ++at)
-    if (*at != *rest) return nullptr;
+  char c = next();
+  for (; c >= '0' && c <= '9' && tid <= FUTEX_TID_MASK; c = next())
+    tid = tid * 10 + (c - '0');
+  for (const char* rest = "/comm"; *rest; ++rest, c = next())
+    if (c != *rest) return nullptr;
+  if (c) return nullptr;
   green* g = find_thread(static_cast<pid_t>(tid));
   return g && g->tid != the_machine().main_tid ? g : nullptr;
 }
@@ -50,10 +56,12 @@ long open_name(const green& g, int flags) noexcept {
 long write_name(int fd, const char* text, std::size_t length) noexcept {
   green* g = find_thread(thread_of_name(fd));
   if (!g) return -ESRCH;
-  std::size_t i = 0;
-  for (; i < length && i < sizeof g->name - 1 && text[i] && text[i] != '\n'; ++i)
-    g->name[i] = text[i];
-  g->name[i] = 0;
+  char name[sizeof g->name] = {};
+  const std::size_t most = length < sizeof name - 1 ? length : sizeof name - 1;
+  if (!copy_from_user(name, text, most)) return -EFAULT;
+  for (char& c : name)
+    if (c == '\n') c = 0;
+  __builtin_memcpy(g->name, name, sizeof name);
   return static_cast<long>(length);
 }
 

@@ -6,6 +6,7 @@
 #include "patch/calls/deadline.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/user_memory.hpp"
 
 namespace weft::patch {
 namespace {
@@ -18,12 +19,12 @@ long sleep_until(green& g, core::nanoseconds deadline, timespec* remaining) noex
     return 0;
   }
   if (park(g, deadline, park_reason::sleep, true) != wakeup::signal) return 0;
-  if (remaining) *remaining = time_left(deadline);
+  if (remaining && !put_user(remaining, time_left(deadline))) return -EFAULT;
   return restart_unless_handled;
 }
 
 long on_nanosleep(green& g, syscall_frame& f) noexcept {
-  const core::nanoseconds span = span_of(*pointer<timespec>(f.rdi));
+  const core::nanoseconds span = span_of(pointer<timespec>(f.rdi));
   if (span < 0) return span;
   return sleep_until(g, call_deadline(g, span), pointer<timespec>(f.rsi));
 }
@@ -34,7 +35,7 @@ long on_clock_nanosleep(green& g, syscall_frame& f) noexcept {
   if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME &&
       clock != CLOCK_TAI)
     return pass_to_kernel;
-  const core::nanoseconds time = span_of(*pointer<timespec>(f.rdx));
+  const core::nanoseconds time = span_of(pointer<timespec>(f.rdx));
   if (time < 0) return time;
   if (f.rsi & TIMER_ABSTIME) return sleep_until(g, deadline_on(clock, time), nullptr);
   return sleep_until(g, call_deadline(g, time), pointer<timespec>(f.r10));

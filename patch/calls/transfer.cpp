@@ -12,6 +12,7 @@
 #include "patch/calls/table.hpp"
 #include "patch/calls/thread_name.hpp"
 #include "patch/calls/vector.hpp"
+#include "patch/kernel/user_memory.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {
@@ -87,7 +88,7 @@ long try_write(green& g, int fd, const iovec* parts, int count) noexcept {
     iovec first[vector_rest::window];
     int n = 0;
     for (std::size_t room = PIPE_BUF; n < count && n < vector_rest::window && room > 0; ++n) {
-      first[n] = parts[n];
+      if (!get_user(first[n], parts + n)) return -EFAULT;
       if (first[n].iov_len > room) first[n].iov_len = room;
       room -= first[n].iov_len;
     }
@@ -148,7 +149,7 @@ long on_readv(green& g, syscall_frame& f) noexcept {
   if (f.rdx > IOV_MAX || is_kernels(fd)) return pass_to_kernel;
   const auto* parts = pointer<iovec>(f.rsi);
   const std::size_t bytes = bytes_in(parts, number(f.rdx));
-  if (bytes == 0) return pass_to_kernel;
+  if (bytes == 0) return pass_to_kernel; // nothing to wait for, or not readable
   return read_parts(g, fd, parts, number(f.rdx), bytes);
 }
 
@@ -179,7 +180,11 @@ long on_sendfile(green& g, syscall_frame& f) noexcept {
   const long buffer =
       core::sys::map(nullptr, piece, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
   if (is_error(buffer)) return buffer;
-  long position = offset ? *offset : raw_syscall(SYS_lseek, in, 0, SEEK_CUR);
+  long position = -EFAULT;
+  if (!offset)
+    position = raw_syscall(SYS_lseek, in, 0, SEEK_CUR);
+  else if (long given; get_user(given, offset))
+    position = given;
   long sent = 0;
   long result = is_error(position) ? position : 0;
   while (result >= 0 && static_cast<std::size_t>(sent) < count) {
@@ -198,10 +203,10 @@ long on_sendfile(green& g, syscall_frame& f) noexcept {
   }
   core::sys::unmap(reinterpret_cast<void*>(buffer), piece);
   if (sent > 0) {
-    if (offset)
-      *offset = position;
-    else
+    if (!offset)
       raw_syscall(SYS_lseek, in, position, SEEK_SET);
+    else if (!put_user(offset, position))
+      return -EFAULT;
     return sent;
   }
   return result;

@@ -41,7 +41,7 @@ long futex_table::wait(green& g, std::uint32_t* word, std::uint32_t expected, st
                        core::nanoseconds deadline) noexcept {
   if (!aligned(word) || bitset == 0) return -EINVAL;
   prepare_park(g);
-  if (load(word) != expected) return -EAGAIN;
+  if (const long differs = compare(word, expected)) return differs;
   queue(g, word).bitset = bitset;
   return sleep(g, deadline);
 }
@@ -98,7 +98,8 @@ long futex_table::wake_op(std::uint32_t* first, std::uint32_t* second, int most_
   auto argument = static_cast<std::uint32_t>(static_cast<std::int32_t>(operation << 8) >> 20);
   const int against = static_cast<std::int32_t>(operation << 20) >> 20;
   if ((operation >> 28) & FUTEX_OP_OPARG_SHIFT) argument = 1u << (argument & 31);
-  std::uint32_t old = load(second);
+  std::uint32_t old;
+  if (!load_user_word(old, second)) return -EFAULT;
   for (;;) {
     std::uint32_t next;
     switch (op) {
@@ -120,7 +121,9 @@ long futex_table::wake_op(std::uint32_t* first, std::uint32_t* second, int most_
     default:
       return -ENOSYS;
     }
-    if (replace(second, old, next)) break;
+    const replaced done = replace_user_word(second, old, next);
+    if (done == replaced::fault) return -EFAULT;
+    if (done == replaced::yes) break;
   }
   const int was = static_cast<int>(old);
   bool holds = false;

@@ -17,13 +17,21 @@ namespace weft::patch {
 long futex_table::trylock_pi(green& g, std::uint32_t* word) noexcept {
   if (!aligned(word)) return -EINVAL;
   const auto me = static_cast<std::uint32_t>(g.tid);
-  std::uint32_t value = load(word);
+  std::uint32_t value;
+  if (!load_user_word(value, word)) return -EFAULT;
   for (;;) {
     const std::uint32_t owner = value & FUTEX_TID_MASK;
     if (owner == me) return -EDEADLK;
     if (owner != 0) return -EAGAIN;
     // Free, perhaps because its owner died: the mark stays for the new one to see.
-    if (replace(word, value, (value & (FUTEX_OWNER_DIED | FUTEX_WAITERS)) | me)) return 0;
+    switch (replace_user_word(word, value, (value & (FUTEX_OWNER_DIED | FUTEX_WAITERS)) | me)) {
+    case replaced::fault:
+      return -EFAULT;
+    case replaced::yes:
+      return 0;
+    case replaced::no:
+      break;
+    }
   }
 }
 
@@ -32,10 +40,13 @@ long futex_table::lock_pi(green& g, std::uint32_t* word, core::nanoseconds deadl
     const long tried = trylock_pi(g, word);
     if (tried != -EAGAIN) return tried;
     prepare_park(g);
-    std::uint32_t value = load(word);
+    std::uint32_t value;
+    if (!load_user_word(value, word)) return -EFAULT;
     if ((value & FUTEX_TID_MASK) == 0) continue;
     if (!find_thread(static_cast<pid_t>(value & FUTEX_TID_MASK))) return -ESRCH;
-    if (!(value & FUTEX_WAITERS) && !replace(word, value, value | FUTEX_WAITERS)) continue;
+    if (!(value & FUTEX_WAITERS) &&
+        replace_user_word(word, value, value | FUTEX_WAITERS) != replaced::yes)
+      continue;
     queue(g, word).wants_lock = true;
     const long result = sleep(g, deadline);
     // Handed over: the word holds our tid. EINTR is no answer that glibc knows.
@@ -53,17 +64,19 @@ void futex_table::hand_over(std::uint32_t* word, std::uint32_t flags) noexcept {
     if (!next) next = &w;
   });
   if (!next) {
-    __atomic_store_n(word, flags, __ATOMIC_SEQ_CST);
+    (void)put_user(word, flags);
     return;
   }
   const auto owner = static_cast<std::uint32_t>(next->thread->tid);
-  __atomic_store_n(word, owner | flags | (more ? FUTEX_WAITERS : 0u), __ATOMIC_SEQ_CST);
+  (void)put_user(word, owner | flags | (more ? FUTEX_WAITERS : 0u));
   finish(*next);
 }
 
 long futex_table::unlock_pi(green& g, std::uint32_t* word) noexcept {
   if (!aligned(word)) return -EINVAL;
-  if ((load(word) & FUTEX_TID_MASK) != static_cast<std::uint32_t>(g.tid)) return -EPERM;
+  std::uint32_t value;
+  if (!load_user_word(value, word)) return -EFAULT;
+  if ((value & FUTEX_TID_MASK) != static_cast<std::uint32_t>(g.tid)) return -EPERM;
   hand_over(word, 0);
   return 0;
 }
@@ -73,7 +86,7 @@ long futex_table::wait_requeue_pi(green& g, std::uint32_t* word, std::uint32_t e
                                   std::uint32_t* lock) noexcept {
   if (!aligned(word) || !aligned(lock) || word == lock || bitset == 0) return -EINVAL;
   prepare_park(g);
-  if (load(word) != expected) return -EAGAIN;
+  if (const long differs = compare(word, expected)) return differs;
   futex_waiter& w = queue(g, word);
   w.bitset = bitset;
   w.lock = lock;
@@ -97,14 +110,20 @@ long futex_table::requeue_pi(std::uint32_t* from, std::uint32_t* to, int most_mo
     ++done;
     w.lock = nullptr;
     // The first gets the lock at once if it is free; the others wait for it.
-    std::uint32_t value = load(to);
-    while ((value & FUTEX_TID_MASK) == 0) {
-      if (replace(to, value, value | static_cast<std::uint32_t>(w.thread->tid))) {
+    std::uint32_t value = 0;
+    (void)load_user_word(value, to);
+    for (;;) {
+      const bool is_free = (value & FUTEX_TID_MASK) == 0;
+      const std::uint32_t next =
+          value | (is_free ? static_cast<std::uint32_t>(w.thread->tid) : FUTEX_WAITERS);
+      const replaced made = replace_user_word(to, value, next);
+      if (made == replaced::no) continue;
+      if (made == replaced::yes && is_free) {
         finish(w);
         return;
       }
+      break;
     }
-    __atomic_fetch_or(to, FUTEX_WAITERS, __ATOMIC_SEQ_CST);
     w.unlink();
     w.word = to;
     w.wants_lock = true;

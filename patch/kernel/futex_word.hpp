@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <errno.h>
+
 #include <cstdint>
 
 #include "patch/kernel/green.hpp"
 #include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/user_memory.hpp"
 
 /// What the files about futexes do with a word and a waiter.
 namespace weft::patch {
 
-[[nodiscard]] inline std::uint32_t load(const std::uint32_t* word) noexcept {
-  return __atomic_load_n(word, __ATOMIC_SEQ_CST);
-}
-
-/// Compare and exchange; `expected` becomes what was found.
-inline bool replace(std::uint32_t* word, std::uint32_t& expected, std::uint32_t desired) noexcept {
-  return __atomic_compare_exchange_n(word, &expected, desired, false, __ATOMIC_SEQ_CST,
-                                     __ATOMIC_SEQ_CST);
+/// Whether `word` holds `expected`: 0, -EAGAIN or -EFAULT.
+[[nodiscard]] inline long compare(const std::uint32_t* word, std::uint32_t expected) noexcept {
+  std::uint32_t value;
+  if (!load_user_word(value, word)) return -EFAULT;
+  return value == expected ? 0 : -EAGAIN;
 }
 
 [[nodiscard]] inline bool aligned(const std::uint32_t* word) noexcept {

@@ -99,6 +99,7 @@ void before_spawn(green& g, std::uint64_t flags) noexcept {
   worker& w = *g.on;
   w.kernel_mask = g.blocked;
   raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &w.kernel_mask, nullptr, 8);
+  show_ignored_faults(true);
   if (flags & CLONE_VM) g.passthrough = 1;
 }
 
@@ -176,6 +177,7 @@ extern "C" void weft_after_spawn(weft::patch::syscall_frame* frame) {
   g.in_kernel = true;
   const auto result = static_cast<long>(frame->rax);
   g.passthrough = 0;
+  show_ignored_faults(false);
   if (result == 0) {
     start_over_in_child(g);
   } else {

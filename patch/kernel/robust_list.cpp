@@ -15,33 +15,39 @@
 namespace weft::patch {
 
 void walk_robust_list(green& g) noexcept {
-  robust_list_head* head = g.robust_list;
-  if (!head) return;
+  // A thread may end with whatever in its list.
+  robust_list_head head;
+  if (!g.robust_list || !get_user(head, g.robust_list)) return;
   machine& m = the_machine();
-  const long offset = head->futex_offset;
+  const long offset = head.futex_offset;
   const auto die = [&](robust_list* entry) {
     // Bit 0 of an entry's address marks a PI mutex.
     const auto address = reinterpret_cast<std::uintptr_t>(entry);
     auto* word = reinterpret_cast<std::uint32_t*>((address & ~std::uintptr_t{1}) +
                                                   static_cast<std::uintptr_t>(offset));
-    std::uint32_t value = load(word);
+    std::uint32_t value;
+    if (!load_user_word(value, word)) return;
     while ((value & FUTEX_TID_MASK) == static_cast<std::uint32_t>(g.tid)) {
       if (address & 1) {
         m.futexes.hand_over(word, FUTEX_OWNER_DIED);
         return;
       }
-      if (replace(word, value, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED)) {
+      const std::uint32_t marked = (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
+      const replaced done = replace_user_word(word, value, marked);
+      if (done == replaced::fault) return;
+      if (done == replaced::yes) {
         if (value & FUTEX_WAITERS) m.futexes.wake(word, 1, ~0u);
         return;
       }
     }
   };
-  robust_list* pending = head->list_op_pending;
+  robust_list* pending = head.list_op_pending;
   int limit = 2048; // ROBUST_LIST_LIMIT: the list may be damaged
-  for (robust_list* entry = head->list.next; entry != &head->list && limit-- > 0;) {
+  for (robust_list* entry = head.list.next; entry != &g.robust_list->list && limit-- > 0;) {
     auto* plain = reinterpret_cast<robust_list*>(reinterpret_cast<std::uintptr_t>(entry) &
                                                  ~std::uintptr_t{1});
-    robust_list* next = plain->next;
+    robust_list* next;
+    if (!get_user(next, &plain->next)) break;
     if (entry != pending) die(entry);
     entry = next;
   }

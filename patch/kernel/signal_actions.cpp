@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <errno.h>
 
+#include <initializer_list>
+
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/signal_detail.hpp"
 
@@ -11,6 +13,21 @@ namespace {
 
 constexpr std::uint64_t restorer_flag = 0x04000000; // SA_RESTORER
 
+/// What the kernel is told when the program asks for `wanted`.
+signal_state::action as_registered(int signal, const signal_state::action& wanted) noexcept {
+  const bool always = access_faults & signal_bit(signal);
+  if (!always && !is_caught(wanted)) return wanted;
+  signal_state::action a;
+  a.handler = reinterpret_cast<void*>(on_signal);
+  a.flags = (wanted.flags & (SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT | SA_ONSTACK)) | SA_SIGINFO |
+            restorer_flag;
+  // What nobody catches may be a stack that is full.
+  if (!is_caught(wanted)) a.flags |= SA_ONSTACK;
+  a.restorer = reinterpret_cast<void*>(weft_signal_return);
+  a.mask = every_signal;
+  return a;
+}
+
 } // namespace
 
 long change_action(int signal, const signal_state::action* next,
@@ -20,14 +37,7 @@ long change_action(int signal, const signal_state::action* next,
   const signal_state::action old = s.actions[signal];
   if (next) {
     if (unblockable & signal_bit(signal)) return -EINVAL;
-    signal_state::action kernel = *next;
-    if (is_caught(*next)) {
-      kernel.handler = reinterpret_cast<void*>(on_signal);
-      kernel.flags = (next->flags & (SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT | SA_ONSTACK)) |
-                     SA_SIGINFO | restorer_flag;
-      kernel.restorer = reinterpret_cast<void*>(weft_signal_return);
-      kernel.mask = every_signal;
-    }
+    const signal_state::action kernel = as_registered(signal, *next);
     // In the books first: the handler may come before the system call has returned.
     s.actions[signal] = *next;
     const long result = raw_syscall(SYS_rt_sigaction, signal, &kernel, nullptr, 8);
@@ -47,10 +57,19 @@ void adopt_signal_state(green& main) noexcept {
     signal_state::action found;
     if (raw_syscall(SYS_rt_sigaction, n, nullptr, &found, 8) < 0) continue;
     s.actions[n] = found;
-    if (is_caught(found)) change_action(n, &found, nullptr);
+    if (is_caught(found) || (access_faults & signal_bit(n))) change_action(n, &found, nullptr);
   }
   stack_t alternate;
   if (raw_syscall(SYS_sigaltstack, nullptr, &alternate) == 0) main.alternate_stack = alternate;
+}
+
+void show_ignored_faults(bool shown) noexcept {
+  for (const int signal : {SIGSEGV, SIGBUS}) {
+    const signal_state::action& action = the_machine().signals.actions[signal];
+    if (action.handler != reinterpret_cast<void*>(SIG_IGN)) continue;
+    const signal_state::action kernel = shown ? action : as_registered(signal, action);
+    raw_syscall(SYS_rt_sigaction, signal, &kernel, nullptr, 8);
+  }
 }
 
 void take_default_action(int signal) noexcept {

@@ -5,6 +5,7 @@
 #include "patch/kernel/signal_context.hpp"
 #include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/thread.hpp"
+#include "patch/kernel/user_memory.hpp"
 
 namespace weft::patch {
 namespace {
@@ -85,6 +86,20 @@ void on_signal_in_program(int, siginfo_t* info, void* opaque) noexcept {
   g->in_kernel = false;
 }
 
+bool is_blocked(const green& g, int signal) noexcept {
+  return g.blocked & signal_bit(signal);
+}
+
+/// Of a fault that nobody catches, or that came in weft's own code. The instruction is made once
+/// more, without us, so that the core shows it.
+void die_of_fault(const siginfo_t& info, ucontext_t& context) noexcept {
+  const bool comes_again = info.si_signo != SIGTRAP && info.si_code != SI_KERNEL;
+  if (!comes_again) return take_default_action(info.si_signo);
+  const signal_state::action reset{};
+  raw_syscall(SYS_rt_sigaction, info.si_signo, &reset, nullptr, 8);
+  mask_of(context) &= ~signal_bit(info.si_signo);
+}
+
 /// Where a signal that arrived on the worker's stack is to be handled instead, before that
 /// is needed for the next.
 void* own_signal_stack(const green& g, const ucontext_t& context) noexcept {
@@ -98,24 +113,32 @@ void* own_signal_stack(const green& g, const ucontext_t& context) noexcept {
 
 void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   auto& context = *static_cast<ucontext_t*>(opaque);
+  if (is_fault(*info) && resume_after_user_fault(opaque)) return;
   green* g = self();
   machine& m = the_machine();
-  if (!g || g->passthrough) {
-    // Not ours: a kernel thread that weft did not make, or a vfork child.
-    const signal_state::action& action = m.signals.actions[signal];
+  const signal_state::action& action = m.signals.actions[signal];
+  const bool ours = g && !g->passthrough;
+  if (is_fault(*info) && (!is_caught(action) || (ours && (g->in_kernel || is_blocked(*g, signal)))))
+    return die_of_fault(*info, context);
+  if (!ours) {
+    // A kernel thread that weft did not make, or a vfork child.
     if (is_caught(action))
       reinterpret_cast<void (*)(int, siginfo_t*, void*)>(action.handler)(signal, info, opaque);
+    else if (action.handler != reinterpret_cast<void*>(SIG_IGN))
+      take_default_action(signal);
     return;
   }
   if (g->in_kernel) {
-    if (is_fault(*info)) { // weft's own, or a bad pointer that it followed
-      take_default_action(signal);
+    worker& w = *g->on;
+    if (w.signal_arrived) { // only what shows wrong addresses is let in then: back to the kernel
+      raw_syscall(SYS_rt_sigqueueinfo, m.main_tid, signal, info);
+      mask_of(context) = every_signal;
       return;
     }
-    worker& w = *g->on;
     w.arrived = *info;
     w.signal_arrived = true;
-    mask_of(context) = every_signal; // one at a time, until it has been seen to
+    // One at a time, until it has been seen to.
+    mask_of(context) = every_signal & ~access_faults;
     if (g == &w.idle) m.reactor.interrupt();
     return;
   }

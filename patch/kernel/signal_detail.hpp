@@ -13,6 +13,11 @@ namespace weft::patch {
 inline constexpr std::uint64_t every_signal = ~std::uint64_t{0};
 inline constexpr std::uint64_t unblockable = signal_bit(SIGKILL) | signal_bit(SIGSTOP);
 
+/// What a wrong address of the program's arrives as when weft follows it (user_memory.hpp). The
+/// kernel has a handler of ours for these whatever the program's disposition, and while weft
+/// answers calls no mask holds them back: to block a fault is to die of it.
+inline constexpr std::uint64_t access_faults = signal_bit(SIGSEGV) | signal_bit(SIGBUS);
+
 [[nodiscard]] inline bool is_ignored_by_default(int signal) noexcept {
   return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT;
 }

@@ -3,6 +3,14 @@
 #include "patch/kernel/signal_detail.hpp"
 
 namespace weft::patch {
+namespace {
+
+/// With one thread calls are the kernel's, and so are blocked faults.
+std::uint64_t without_access_faults(std::uint64_t mask) noexcept {
+  return the_machine().now == phase::active ? mask & ~access_faults : mask;
+}
+
+} // namespace
 
 void signal_state::add(green& g) noexcept {
   for (std::uint64_t rest = g.blocked; rest; rest &= rest - 1)
@@ -21,7 +29,7 @@ std::uint64_t signal_state::worker_mask() const noexcept {
   std::uint64_t mask = 0;
   for (int i = 0; i < count; ++i)
     if (blocked_by[i] == threads || awaited_by[i]) mask |= std::uint64_t{1} << i;
-  return mask;
+  return without_access_faults(mask);
 }
 
 void signal_state::reset_after_fork(green& g) noexcept {
@@ -52,6 +60,7 @@ void set_blocked(green& g, std::uint64_t mask) noexcept {
       kernel &= ~bit;
   }
   g.blocked = mask;
+  kernel = without_access_faults(kernel);
   if (kernel != w.kernel_mask) apply_worker_mask(w);
 }
 

@@ -10,6 +10,7 @@
 #include "patch/kernel/process.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/thread_pointer.hpp"
+#include "patch/kernel/user_memory.hpp"
 
 namespace weft::patch {
 namespace {
@@ -89,8 +90,11 @@ void choose_phase() noexcept {
   const bool alone = m.count == 1 && m.all.front().tid == m.main_tid;
   const phase next = alone ? phase::single : phase::active;
   if (next == m.now) return;
-  if (alone) hand_pending_to_kernel(m.all.front());
   m.now = next;
+  // Faults are let in while calls are ours.
+  worker& w = *m.all.front().on;
+  if (m.signals.worker_mask() != w.kernel_mask) apply_worker_mask(w);
+  if (alone) hand_pending_to_kernel(m.all.front());
   if (m.phase_changed) m.phase_changed(next);
 }
 
@@ -126,8 +130,11 @@ long create_thread(green& creator, const syscall_frame& frame, const clone_args&
       args.flags & CLONE_SETTLS ? reinterpret_cast<void*>(args.tls) : creator.thread_pointer;
   if (args.flags & CLONE_CHILD_CLEARTID)
     g->clear_child_tid = reinterpret_cast<std::uint32_t*>(args.child_tid);
-  if (args.flags & CLONE_PARENT_SETTID) *reinterpret_cast<pid_t*>(args.parent_tid) = g->tid;
-  if (args.flags & CLONE_CHILD_SETTID) *reinterpret_cast<pid_t*>(args.child_tid) = g->tid;
+  // As in the kernel an address that is wrong is nobody's failure.
+  if (args.flags & CLONE_PARENT_SETTID)
+    (void)put_user(reinterpret_cast<pid_t*>(args.parent_tid), g->tid);
+  if (args.flags & CLONE_CHILD_SETTID)
+    (void)put_user(reinterpret_cast<pid_t*>(args.child_tid), g->tid);
   *reinterpret_cast<entry_state**>(static_cast<char*>(g->thread_pointer) + self_offset()) = g;
 
   // Its registers lie on its own stack, below the top, until it has loaded them; what the
@@ -171,10 +178,7 @@ void finish_exit(green& g) noexcept {
   if (m.count == 1) choose_phase();
   if (!was_main) m.greens.destroy(&g);
   // From here on the joiner may free the thread's stack and TLS.
-  if (word) {
-    __atomic_store_n(word, 0u, __ATOMIC_RELEASE);
-    m.futexes.wake(word, 1, ~0u);
-  }
+  if (word && put_user(word, 0u)) m.futexes.wake(word, 1, ~0u);
 }
 
 void keep_only(green& g) noexcept {
