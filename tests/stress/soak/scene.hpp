@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// The frame of the soak: scenes are small plays of some threads whose outcome is known exactly
+// (every item arrives once, every signal is counted, every child reports), whatever the order.
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <source_location>
+#include <string_view>
+#include <vector>
+
+namespace soak {
+
+/// splitmix64: a scene's decisions depend on its seed only.
+class chance {
+ public:
+  explicit chance(std::uint64_t seed) noexcept : state_(seed) {}
+  std::uint64_t next() noexcept {
+    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+  }
+  /// In [low, high].
+  int between(int low, int high) noexcept {
+    return low + static_cast<int>(next() % static_cast<std::uint64_t>(high - low + 1));
+  }
+  bool one_in(int n) noexcept { return next() % static_cast<std::uint64_t>(n) == 0; }
+  /// For a thread of its own.
+  chance split() noexcept { return chance(next()); }
+
+ private:
+  std::uint64_t state_;
+};
+
+/// Scenes register themselves by a global of this type.
+struct scenes {
+  struct entry {
+    const char* name;
+    void (*play)(chance&);
+  };
+  scenes(std::initializer_list<entry> entries);
+};
+const std::vector<scenes::entry>& all_scenes();
+
+/// What is wrong, with the seed to repeat it by; ends the process at once.
+[[noreturn]] void fail(std::string_view what, long actual, long expected,
+                       std::source_location where = std::source_location::current());
+
+inline void expect_equal(long actual, long expected, std::string_view what,
+                         std::source_location where = std::source_location::current()) {
+  if (actual != expected) fail(what, actual, expected, where);
+}
+inline void expect_at_least(long actual, long least, std::string_view what,
+                            std::source_location where = std::source_location::current()) {
+  if (actual < least) fail(what, actual, least, where);
+}
+
+/// A pthread that is joined at the latest by its destructor.
+class thread {
+ public:
+  explicit thread(std::function<void()> body, int stack_kib = 0);
+  thread(thread&& other) noexcept;
+  thread(const thread&) = delete;
+  ~thread();
+  void join();
+  [[nodiscard]] unsigned long id() const noexcept { return id_; }
+
+ private:
+  unsigned long id_ = 0;
+  bool joinable_ = false;
+};
+
+/// Something that takes a moment: nothing, a yield, a nap, or some computing.
+void dawdle(chance& c);
+
+bool was_interrupted() noexcept; // errno is EINTR
+
+/// `call` until it is not interrupted; below 0 only with another errno.
+template <class Call>
+auto uninterrupted(Call&& call) {
+  for (;;) {
+    const auto result = call();
+    if (result >= 0 || !was_interrupted()) return result;
+  }
+}
+/// All of `size` bytes; fails otherwise.
+void write_all(int fd, const void* from, std::size_t size);
+void read_all(int fd, void* into, std::size_t size);
+/// Writes or reads and checks `size` bytes of the stream that `seed` stands for, in pieces.
+void write_stream(int fd, std::uint64_t seed, std::size_t size, chance& c);
+void read_stream(int fd, std::uint64_t seed, std::size_t size, chance& c);
+
+} // namespace soak
