@@ -145,7 +145,10 @@ template <class Ask, class Park>
 long ask_and_park(const time_limit& limit, bool blocked, Ask&& ask, Park&& park_all) noexcept {
   for (bool first = true;; first = false) {
     if (!first || !blocked || limit.none) {
-      const long ready = ask();
+      long ready;
+      do // interrupted, even if not waiting, by what need not be for this thread
+        ready = ask();
+      while (ready == -EINTR);
       if (ready != 0 || limit.none) return ready;
     }
     switch (park_all()) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "patch/calls/blocking.hpp"
 
+#include <errno.h>
 #include <poll.h>
 #include <sys/syscall.h>
 
@@ -10,7 +11,11 @@ namespace weft::patch {
 
 bool ready_now(int fd, core::io_events direction) noexcept {
   pollfd p{fd, static_cast<short>(direction), 0};
-  return raw_syscall(SYS_poll, &p, 1, 0) != 0;
+  long ready;
+  do // poll is interrupted even if it is not to wait
+    ready = raw_syscall(SYS_poll, &p, 1, 0);
+  while (ready == -EINTR);
+  return ready != 0;
 }
 
 } // namespace weft::patch
