@@ -18,35 +18,38 @@
 /// waits for a single descriptor known not to be ready need not ask at all.
 namespace weft::patch {
 
-/// Memory for as many waiters as a call has descriptors: a few on the stack, many mapped.
-class waiter_array {
+/// Memory for one T for each descriptor of a call: a few on the stack, which may be small, many
+/// mapped.
+template <class T>
+class call_array {
  public:
-  explicit waiter_array(unsigned count) noexcept : count_(count) {
+  explicit call_array(unsigned count) noexcept : count_(count) {
     if (count <= few) {
-      at_ = reinterpret_cast<core::io_waiter*>(here_);
+      at_ = reinterpret_cast<T*>(here_);
     } else {
-      const long mapped = core::sys::map(nullptr, sizeof(core::io_waiter) * count,
-                                         PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
-      at_ = is_error(mapped) ? nullptr : reinterpret_cast<core::io_waiter*>(mapped);
+      const long mapped = core::sys::map(nullptr, sizeof(T) * count, PROT_READ | PROT_WRITE,
+                                         MAP_PRIVATE | MAP_ANONYMOUS);
+      at_ = is_error(mapped) ? nullptr : reinterpret_cast<T*>(mapped);
     }
     if (at_)
       for (unsigned i = 0; i < count; ++i)
-        ::new (&at_[i]) core::io_waiter;
+        ::new (&at_[i]) T{};
   }
-  waiter_array(const waiter_array&) = delete;
-  waiter_array& operator=(const waiter_array&) = delete;
-  ~waiter_array() {
-    if (at_ && count_ > few) core::sys::unmap(at_, sizeof(core::io_waiter) * count_);
+  call_array(const call_array&) = delete;
+  call_array& operator=(const call_array&) = delete;
+  ~call_array() {
+    if (at_ && count_ > few) core::sys::unmap(at_, sizeof(T) * count_);
   }
 
   [[nodiscard]] explicit operator bool() const noexcept { return at_ != nullptr; }
-  core::io_waiter& operator[](unsigned i) noexcept { return at_[i]; }
+  T& operator[](unsigned i) noexcept { return at_[i]; }
+  [[nodiscard]] T* data() noexcept { return at_; }
 
  private:
   static constexpr unsigned few = 8;
   unsigned count_;
-  core::io_waiter* at_;
-  alignas(core::io_waiter) unsigned char here_[few * sizeof(core::io_waiter)];
+  T* at_;
+  alignas(T) unsigned char here_[few * sizeof(T)];
 };
 
 /// What a time-out argument means as a deadline of this call; 0: not to wait.
@@ -107,12 +110,13 @@ class mask_for_call {
 
 /// Queues g for each of `count` descriptors and parks. `describe(i, fd, wanted)` tells them.
 /// The cause of waking; `none` if some descriptor can't be waited for: then it is always
-/// ready, or no descriptor, and the kernel will have said so.
+/// ready, or no descriptor, and the kernel will have said so. The kernel has just found none of
+/// them ready. Of one that is closed meanwhile it is the open file that is waited for.
 template <class Describe>
 wakeup park_on_all(green& g, unsigned count, core::nanoseconds until,
                    Describe&& describe) noexcept {
   machine& m = the_machine();
-  waiter_array waiters{count};
+  call_array<core::io_waiter> waiters{count};
   if (!waiters) return wakeup::none;
   prepare_park(g);
   bool waitable = true;
@@ -122,6 +126,7 @@ wakeup park_on_all(green& g, unsigned count, core::nanoseconds until,
     w.owner = &g;
     describe(i, w.fd, w.wanted);
     if (w.fd < 0) continue;
+    w.only_new = true; // the kernel has just said what is there
     // What knows no waiting (EPERM) was found not ready, and stays so.
     const int failed = m.reactor.add(w);
     if (is_shortage(failed))
@@ -132,10 +137,17 @@ wakeup park_on_all(green& g, unsigned count, core::nanoseconds until,
   const core::nanoseconds look =
       short_of_room ? core::monotonic_now() + shortage_pause : core::never;
   wakeup why = wakeup::none;
+  g.keeps_waiting = true;
   if (waitable) why = park(g, look < until ? look : until, park_reason::poll, true);
   if (why == wakeup::timeout && look < until) why = wakeup::event;
-  for (unsigned i = 0; i < count; ++i)
-    if (waiters[i].linked()) m.reactor.remove(waiters[i]);
+  g.keeps_waiting = false;
+  for (unsigned i = 0; i < count; ++i) {
+    core::io_waiter& w = waiters[i];
+    if (w.linked()) m.reactor.remove(w);
+    int fd;
+    describe(i, fd, w.wanted);
+    if (w.fd != fd) m.files.release(w.fd);
+  }
   return why;
 }
 

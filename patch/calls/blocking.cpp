@@ -9,6 +9,28 @@
 
 namespace weft::patch {
 
+long file_call::wait_for(bool only_new) noexcept {
+  file_.hold();
+  if (!waited_) {
+    limit_ = span_ ? span_(fd()) : core::never;
+    deadline_ = call_deadline(g_, limit_);
+    waited_ = true;
+  }
+  switch (wait_for_io(g_, fd(), direction_, deadline_, park_reason::io, only_new)) {
+  case io_wait::ready:
+    return 0;
+  case io_wait::timeout:
+    return -EAGAIN;
+  case io_wait::closed:
+    return was_closed() && fd() >= 0 ? 0 : -EBADF;
+  case io_wait::not_waitable:
+    return was_closed() ? -EBADF : pass_to_kernel;
+  case io_wait::signal:
+    break;
+  }
+  return limit_ == core::never ? restart_if_allowed : -EINTR;
+}
+
 bool ready_now(int fd, core::io_events direction) noexcept {
   pollfd p{fd, static_cast<short>(direction), 0};
   long ready;
@@ -16,6 +38,12 @@ bool ready_now(int fd, core::io_events direction) noexcept {
     ready = raw_syscall(SYS_poll, &p, 1, 0);
   while (ready == -EINTR);
   return ready != 0;
+}
+
+long until_ready(file_call& call) noexcept {
+  return until_done(call, 0, [&](int fd) -> long {
+    return call.is_nonblocking() || ready_now(fd, call.direction()) ? 0 : -EAGAIN;
+  });
 }
 
 } // namespace weft::patch

@@ -12,48 +12,83 @@
 /// The shape that all calls on descriptors have: try without blocking, else park.
 namespace weft::patch {
 
-/// Calls `attempt(fd)` until its result is not -EAGAIN, parking in between until `fd` may be
-/// ready in `direction`. A descriptor with O_NONBLOCK gets its -EAGAIN; `span` (SO_RCVTIMEO
-/// or SO_SNDTIMEO, looked up only when it is to wait) ends the wait with -EAGAIN too.
-/// `fd` may have become another number of the same open file, if the program closed it.
-/// `wanted` bytes: fewer may mean that the next try would block. 0 if there is no such count.
+/// A call of g's on one descriptor that may have to wait for it, as long as `span`
+/// (SO_RCVTIMEO or SO_SNDTIMEO) allows: what was set when it first had to.
+class file_call {
+ public:
+  using time_limit_of = core::nanoseconds (*)(int fd) noexcept;
+
+  file_call(green& g, int fd, core::io_events direction, time_limit_of span = nullptr) noexcept
+      : g_(g), file_(fd), direction_(direction), span_(span) {}
+
+  /// The number to use, looked up anew after each wait.
+  [[nodiscard]] int fd() const noexcept { return file_.fd(); }
+  [[nodiscard]] core::io_events direction() const noexcept { return direction_; }
+  /// Whether it must not wait: O_NONBLOCK.
+  [[nodiscard]] bool is_nonblocking() noexcept { return patch::is_nonblocking(file_); }
+  /// Whether the program closed the descriptor meanwhile: its number is not ours any more, and
+  /// the kernel can't make the call with the program's own registers.
+  [[nodiscard]] bool was_closed() const noexcept { return file_.was_closed(); }
+
+  /// Parks until the descriptor may be ready; 0, or what the call returns: -EAGAIN after
+  /// the time-out, -EBADF, pass_to_kernel if there is nothing to wait for, or a restart code.
+  long wait() noexcept { return wait_for(false); }
+  /// The same for one who has seen what is there and waits for more.
+  long wait_for_more() noexcept { return wait_for(true); }
+
+  /// Gives the call to the kernel, as the program made it if that is possible, else by `raw(fd)`.
+  template <class Raw>
+  long natively(Raw&& raw) noexcept {
+    return was_closed() ? raw(fd()) : pass_to_kernel;
+  }
+
+ private:
+  long wait_for(bool only_new) noexcept;
+
+  green& g_;
+  open_file file_;
+  core::io_events direction_;
+  time_limit_of span_;
+  bool waited_ = false;
+  core::nanoseconds limit_ = core::never;
+  core::nanoseconds deadline_ = core::never;
+};
+
+/// Calls `attempt(fd)` until its result is not -EAGAIN, waiting in between. A descriptor with
+/// O_NONBLOCK gets its -EAGAIN. `wanted` bytes: fewer may mean that the next try would block.
+/// 0 if there is no such count.
 template <class Attempt>
-long until_done(green& g, int fd, core::io_events direction, std::size_t wanted,
-                core::nanoseconds (*span)(int) noexcept, Attempt&& attempt) noexcept {
-  machine& m = the_machine();
-  if (g.kept) fd = g.kept->descriptor;
+long until_done(file_call& call, std::size_t wanted, Attempt&& attempt) noexcept {
+  core::reactor& reactor = the_machine().reactor;
+  const core::io_events direction = call.direction();
   for (;;) {
-    const std::uint32_t ticket = m.reactor.ticket(fd);
-    if (m.reactor.maybe_ready(fd, direction)) {
+    const int fd = call.fd();
+    const std::uint32_t ticket = reactor.ticket(fd);
+    if (reactor.maybe_ready(fd, direction)) {
       const long result = attempt(fd);
       if (result > 0 && static_cast<std::size_t>(result) < wanted)
-        m.reactor.note_partial(fd, direction, ticket);
-      if (result != -EAGAIN || is_nonblocking(fd)) return result;
-    } else if (is_nonblocking(fd)) {
+        reactor.note_partial(fd, direction, ticket);
+      if (result != -EAGAIN || call.is_nonblocking()) return result;
+    } else if (call.is_nonblocking()) {
       return attempt(fd);
     }
-    m.reactor.clear(fd, direction, ticket);
-    const core::nanoseconds limit = span ? span(fd) : core::never;
-    switch (wait_for_io(g, fd, direction, call_deadline(g, limit), park_reason::io)) {
-    case io_wait::ready:
-      break;
-    case io_wait::timeout:
-      return -EAGAIN;
-    case io_wait::closed:
-      if (!g.kept) return -EBADF;
-      fd = g.kept->descriptor;
-      break;
-    case io_wait::not_waitable:
-      return pass_to_kernel;
-    case io_wait::signal:
-      return limit == core::never ? restart_if_allowed : -EINTR;
-    }
-    // The deadline of the first wait holds for the whole call.
-    g.call_restarted = true;
+    reactor.clear(fd, direction, ticket);
+    if (const long ended = call.wait()) return ended;
   }
+}
+
+/// How many of `wanted` bytes a receiving call that may wait does wait for.
+[[nodiscard]] inline std::size_t least_to_receive(file_call& call, std::size_t wanted) noexcept {
+  const std::size_t least = receive_low_water(call.fd());
+  if (least <= 1 || call.is_nonblocking()) return 1;
+  return least < wanted ? least : wanted;
 }
 
 /// Whether `fd` would not block in `direction` now, by poll.
 [[nodiscard]] bool ready_now(int fd, core::io_events direction) noexcept;
+
+/// Waits until that is so, for a call that the kernel shall then make: 0, or how it ended. Not at
+/// all with O_NONBLOCK.
+long until_ready(file_call& call) noexcept;
 
 } // namespace weft::patch

@@ -1,68 +1,103 @@
 // SPDX-License-Identifier: BSL-1.0
-//
-// A connect that waits cannot be told not to: the flag for it, O_NONBLOCK, belongs to the
-// open file and hence to others too. io_uring does it without the flag.
 #include "patch/calls/connect.hpp"
 
 #include <errno.h>
 #include <sys/syscall.h>
 
 #include "patch/calls/blocking.hpp"
+#include "patch/kernel/scheduler.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {
 namespace {
 
-/// A connection that is under way already: its outcome when it is decided.
-long await_outcome(green& g, int fd, core::nanoseconds deadline) noexcept {
-  for (;;) {
-    if (ready_now(fd, core::io_out)) {
-      int error = 0;
-      unsigned length = sizeof error;
-      const long asked = raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_ERROR, &error, &length);
-      return asked < 0 ? asked : -error;
-    }
-    const std::uint32_t ticket = the_machine().reactor.ticket(fd);
-    if (ready_now(fd, core::io_out)) continue;
-    the_machine().reactor.clear(fd, core::io_out, ticket);
-    switch (wait_for_io(g, fd, core::io_out, deadline, park_reason::io)) {
-    case io_wait::timeout:
-      return -EINPROGRESS;
-    case io_wait::signal:
-      return deadline == core::never ? restart_if_allowed : -EINTR;
-    case io_wait::closed:
-      return -EBADF;
-    default:
-      break;
-    }
+int socket_option(int fd, int option) noexcept {
+  int value = -1;
+  unsigned length = sizeof value;
+  return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, option, &value, &length) == 0 ? value : -1;
+}
+
+/// Ways in which a connection fails that had begun.
+bool came_to_nothing(long result) noexcept {
+  switch (result) {
+  case -ECONNREFUSED:
+  case -ECONNRESET:
+  case -ECONNABORTED:
+  case -ETIMEDOUT:
+  case -EHOSTUNREACH:
+  case -ENETUNREACH:
+  case -EHOSTDOWN:
+  case -ENETDOWN:
+  case -EPROTO:
+    return true;
+  default:
+    return false;
   }
 }
 
-} // namespace
-
-long connect_parked(green& g, int fd, const sockaddr* address, unsigned length) noexcept {
-  auto& r = the_machine().ring;
-  if (kind_of(fd) != fd_kind::socket || !r.open()) return pass_to_kernel;
-  const core::nanoseconds deadline = call_deadline(g, send_timeout(fd));
+long try_connect(int fd, const sockaddr* address, unsigned length) noexcept {
   io_uring_sqe entry{};
   entry.opcode = IORING_OP_CONNECT;
   entry.fd = fd;
   entry.addr = reinterpret_cast<std::uint64_t>(address);
   entry.off = length;
-  const long result = r.perform(g, entry, deadline);
-  switch (result) {
-  case -ETIME:
-    return -EINPROGRESS;
-  case -EINTR:
-    return deadline == core::never ? restart_if_allowed : -EINTR;
-  case -EALREADY:
-  case -EINPROGRESS:
-    return await_outcome(g, fd, deadline);
-  case -ENOSYS:
-    return pass_to_kernel;
-  default:
-    return result;
+  const long result = the_machine().ring.attempt(entry);
+  // A connect of the kernel's own that fails makes the socket as new. io_uring, which takes
+  // the error itself, leaves it in the middle of connecting.
+  if (came_to_nothing(result) && socket_option(fd, SO_TYPE) == SOCK_STREAM) {
+    const sockaddr none{AF_UNSPEC, {}};
+    raw_syscall(SYS_connect, fd, &none, sizeof none);
   }
+  return result == -EINPROGRESS || result == -EALREADY ? -EAGAIN : result;
+}
+
+} // namespace
+
+long connect_parked(green& g, int fd, const sockaddr* address, unsigned length) noexcept {
+  ring& r = the_machine().ring;
+  if (kind_of(fd) != fd_kind::socket || !r.open()) return pass_to_kernel;
+  file_call call{g, fd, core::io_out, send_timeout};
+  for (;;) {
+    const std::uint32_t ticket = the_machine().reactor.ticket(call.fd());
+    const long result = try_connect(call.fd(), address, length);
+    if (result == -ENOSYS) return pass_to_kernel;
+    if (result != -EAGAIN) return result;
+    // Of AF_UNIX's full backlogs poll tells nothing.
+    if (socket_option(call.fd(), SO_DOMAIN) == AF_UNIX) {
+      prepare_park(g);
+      if (park(g, core::monotonic_now() + shortage_pause, park_reason::io, true) == wakeup::signal)
+        return restart_if_allowed;
+      continue;
+    }
+    do {
+      the_machine().reactor.clear(call.fd(), core::io_out, ticket);
+      if (const long ended = call.wait()) return ended == -EAGAIN ? -EINPROGRESS : ended;
+    } while (!ready_now(call.fd(), core::io_out));
+  }
+}
+
+long accept_parked(green& g, int fd, sockaddr* address, unsigned* length, int flags) noexcept {
+  ring& r = the_machine().ring;
+  file_call call{g, fd, core::io_in, receive_timeout};
+  return until_done(call, 0, [&](int now) -> long {
+    const auto natively = [&](int open) {
+      return raw_syscall(SYS_accept4, open, address, length, flags);
+    };
+    if (call.is_nonblocking()) return natively(now);
+    if (r.open()) {
+      io_uring_sqe entry{};
+      entry.opcode = IORING_OP_ACCEPT;
+      entry.fd = now;
+      entry.addr = reinterpret_cast<std::uint64_t>(address);
+      entry.addr2 = reinterpret_cast<std::uint64_t>(length);
+      entry.accept_flags = static_cast<unsigned>(flags);
+      const long made = r.attempt(entry);
+      if (made != -ENOSYS) return made;
+    }
+    // Of everything but a listening socket accept knows at once that it is wrong.
+    if (!ready_now(now, core::io_in) && socket_option(now, SO_ACCEPTCONN) == 1) return -EAGAIN;
+    return call.natively(natively);
+  });
 }
 
 } // namespace weft::patch

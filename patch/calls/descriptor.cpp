@@ -128,6 +128,7 @@ long on_ioctl(green&, syscall_frame& f) noexcept {
 long on_setsockopt(green&, syscall_frame& f) noexcept {
   const int option = number(f.rdx);
   const bool is_timeout = option == SO_RCVTIMEO || option == SO_SNDTIMEO;
+  if (number(f.rsi) == SOL_SOCKET && option == SO_RCVLOWAT) low_water_used();
   return number(f.rsi) == SOL_SOCKET && is_timeout ? changing_options(f) : pass_to_kernel;
 }
 
@@ -150,7 +151,7 @@ constexpr call_entry entries[] = {
     {SYS_close_range, virtual_when::always, on_close_range},
     {SYS_fcntl, virtual_when::active, on_fcntl},
     {SYS_ioctl, virtual_when::active, on_ioctl},
-    {SYS_setsockopt, virtual_when::active, on_setsockopt},
+    {SYS_setsockopt, virtual_when::always, on_setsockopt},
 };
 
 } // namespace

@@ -2,13 +2,12 @@
 #include "patch/calls/descriptors.hpp"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 
-#include "patch/kernel/object_pool.hpp"
-#include "patch/kernel/own_descriptors.hpp"
 #include "patch/sites/raw_syscall.hpp"
 #include "runtime/core/sparse_table.hpp"
 
@@ -33,22 +32,10 @@ core::sparse_table<fd_info>& table() noexcept {
 }
 
 constinit std::uint32_t changes = 1;
+constinit bool low_water = false;
 
-constinit object_pool<kept_open> kept_ones;
-
-kept_open* keep_open(int fd) noexcept {
-  const long copy = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
-  if (is_error(copy)) return nullptr;
-  kept_open* kept = kept_ones.make();
-  if (!kept) {
-    raw_syscall(SYS_close, copy);
-    return nullptr;
-  }
-  kept->descriptor = move_out_of_sight(copy);
-  kept->users = 0;
-  just_made(kept->descriptor);
-  return kept;
-}
+/// /dev/null, zero, random, ...: none waits for anybody.
+constexpr unsigned memory_devices = 1;
 
 fd_kind look_up_kind(int fd) noexcept {
   struct stat s;
@@ -58,9 +45,13 @@ fd_kind look_up_kind(int fd) noexcept {
     return fd_kind::socket;
   case S_IFIFO:
     return fd_kind::pipe;
-  case S_IFCHR:
+  case S_IFCHR: {
+    if (((s.st_rdev >> 8) & 0xfff) == memory_devices) return fd_kind::file;
+    unsigned char mode[64]; // the kernel's struct termios has 36
+    return raw_syscall(SYS_ioctl, fd, TCGETS, mode) == 0 ? fd_kind::terminal : fd_kind::pollable;
+  }
   case 0:
-    return fd_kind::pollable; // 0: eventfd and its kin
+    return fd_kind::pollable; // eventfd and its kin
   default:
     return fd_kind::file;
   }
@@ -128,6 +119,22 @@ void options_changed() noexcept {
   ++changes;
 }
 
+void low_water_used() noexcept {
+  low_water = true;
+  ++changes;
+}
+
+std::size_t receive_low_water(int fd) noexcept {
+  if (!low_water) return 1;
+  int least = 1;
+  int type = 0;
+  unsigned length = sizeof type;
+  raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &length);
+  if (type != SOCK_STREAM) return 1;
+  raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, &least, &length);
+  return least > 0 ? static_cast<std::size_t>(least) : 1;
+}
+
 core::nanoseconds receive_timeout(int fd) noexcept {
   const fd_info* info = with_timeouts(fd);
   return info ? info->receive : core::never;
@@ -138,27 +145,22 @@ core::nanoseconds send_timeout(int fd) noexcept {
   return info ? info->send : core::never;
 }
 
-void before_close(int fd) noexcept {
-  kept_open* kept = nullptr;
-  the_machine().reactor.for_each_waiter(fd, [&](core::io_waiter& w) {
-    green& waiting = *static_cast<green*>(w.owner);
-    if (waiting.reason != park_reason::io) return;
-    if (!kept) kept = keep_open(fd);
-    if (!kept) return;
-    ++kept->users;
-    waiting.kept = kept;
-  });
-  the_machine().reactor.forget(fd, 0);
-  if (fd_info* info = table().find(fd)) *info = fd_info{};
+bool is_nonblocking(open_file& file) noexcept {
+  using waiting = open_file::waiting;
+  if (file.mode != waiting::unknown) return file.mode == waiting::refused;
+  const bool nonblocking = is_nonblocking(file.fd());
+  // A socket's call asks once, the others' whenever they are about to wait.
+  if (kind_of(file.fd()) == fd_kind::socket)
+    file.mode = nonblocking ? waiting::refused : waiting::allowed;
+  return nonblocking;
 }
 
-void release_kept(green& g) noexcept {
-  kept_open* kept = g.kept;
-  g.kept = nullptr;
-  if (--kept->users != 0) return;
-  before_close(kept->descriptor);
-  close_own(kept->descriptor);
-  kept_ones.destroy(kept);
+void before_close(int fd) noexcept {
+  machine& m = the_machine();
+  const int kept = m.files.keep(fd);
+  if (fd_info* info = table().find(kept)) *info = fd_info{};
+  if (fd_info* info = table().find(fd)) *info = fd_info{};
+  m.reactor.forget(fd, 0);
 }
 
 void just_made(int fd) noexcept {

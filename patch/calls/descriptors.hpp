@@ -17,12 +17,18 @@ enum class fd_kind : std::uint8_t {
   pipe,     // RWF_NOWAIT
   fifo,     // a pipe with a name, which knows no RWF_NOWAIT
   name,     // a thread's name, see thread_name.hpp
-  pollable, // poll first: ttys, eventfds, ...
-  file,     // never waits in our sense: regular files, directories, block devices
+  terminal, // poll first, but for some modes
+  pollable, // poll first: eventfds, inotify, ...
+  file,     // never waits in our sense: regular files, directories, block devices, /dev/zero
 };
 
 /// By fstat, once for each number.
 [[nodiscard]] fd_kind kind_of(int fd) noexcept;
+/// Whether weft has no business with transfers: files, and what it keeps no books on.
+[[nodiscard]] inline bool is_kernels(int fd) noexcept {
+  const fd_kind kind = kind_of(fd);
+  return kind == fd_kind::file || kind == fd_kind::unknown || kind == fd_kind::name;
+}
 /// A pipe that turned out not to know RWF_NOWAIT.
 void set_kind(int fd, fd_kind kind) noexcept;
 
@@ -32,6 +38,7 @@ void name_thread_of(int fd, pid_t tid) noexcept;
 
 /// Whether the open file has O_NONBLOCK now.
 [[nodiscard]] bool is_nonblocking(int fd) noexcept;
+[[nodiscard]] bool is_nonblocking(open_file& file) noexcept;
 /// Somebody in this process changed O_NONBLOCK or a time-out of some descriptor: what was
 /// remembered about any is looked up again.
 void options_changed() noexcept;
@@ -40,11 +47,14 @@ void options_changed() noexcept;
 [[nodiscard]] core::nanoseconds receive_timeout(int fd) noexcept;
 [[nodiscard]] core::nanoseconds send_timeout(int fd) noexcept;
 
+/// SO_RCVLOWAT: how many bytes of a stream a read waits for.
+[[nodiscard]] std::size_t receive_low_water(int fd) noexcept;
+/// Somebody in this process has set it, on whatever socket.
+void low_water_used() noexcept;
+
 /// To be called before the number is closed or given to another open file. Calls that are
-/// under way on it go on with the open file under a number of weft's (green::kept).
+/// under way on it go on with that (open_file).
 void before_close(int fd) noexcept;
-/// The end of a call that did.
-void release_kept(green& g) noexcept;
 /// The kernel has just made `fd`: whatever is known about the number is out of date.
 void just_made(int fd) noexcept;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // epoll_wait: the program's own epoll instance is one more descriptor to wait for.
+#include <errno.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
@@ -11,15 +12,23 @@ namespace {
 
 long epoll_parked(green& g, int epoll, epoll_event* events, int capacity,
                   const time_limit& limit) noexcept {
-  return ask_and_park(
-      limit, false,
-      [&] { return raw_syscall(SYS_epoll_pwait, epoll, events, capacity, 0, nullptr, 8); },
-      [&] {
-        return park_on_all(g, 1, limit.until, [&](unsigned, int& fd, core::io_events& w) {
-          fd = epoll;
-          w = core::io_in;
-        });
-      });
+  // Once it waits it does so for the open file, which the program may close.
+  open_file file{epoll};
+  for (;;) {
+    const long ready = raw_syscall(SYS_epoll_pwait, file.fd(), events, capacity, 0, nullptr, 8);
+    if (ready != 0 || limit.none) return ready;
+    file.hold();
+    switch (wait_for_io(g, file.fd(), core::io_in, limit.until, park_reason::poll, true)) {
+    case io_wait::timeout:
+      return raw_syscall(SYS_epoll_pwait, file.fd(), events, capacity, 0, nullptr, 8);
+    case io_wait::signal:
+      return restart_unless_handled;
+    case io_wait::not_waitable:
+      return file.was_closed() ? -EBADF : pass_to_kernel;
+    default:
+      break;
+    }
+  }
 }
 
 long on_epoll_wait(green& g, syscall_frame& f) noexcept {

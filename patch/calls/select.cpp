@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // select and pselect.
+#include <errno.h>
+#include <poll.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 
@@ -8,6 +10,14 @@
 
 namespace weft::patch {
 namespace {
+
+/// What the three sets of select mean in terms of poll, as Linux has it.
+constexpr short set_events[3] = {
+    POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR | POLLNVAL,
+    POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR | POLLNVAL,
+    POLLPRI | POLLNVAL,
+};
+constexpr short asked_events[3] = {POLLIN, POLLOUT, POLLPRI};
 
 /// The three sets of select as the kernel lays them out.
 struct select_sets {
@@ -23,45 +33,77 @@ struct select_sets {
         return false;
     return true;
   }
-  [[nodiscard]] bool put_back() noexcept {
+  [[nodiscard]] bool put_back() noexcept { return write(asked); }
+  [[nodiscard]] static std::uint64_t bit(unsigned fd) noexcept {
+    return std::uint64_t{1} << (fd % 64);
+  }
+  [[nodiscard]] short wanted(unsigned fd) const noexcept {
+    short events = 0;
     for (int s = 0; s < 3; ++s)
-      if (given[s] && !copy_to_user(given[s], asked[s], words() * sizeof(std::uint64_t)))
+      if (fd < count && (asked[s][fd / 64] & bit(fd)))
+        events = static_cast<short>(events | asked_events[s]);
+    return events;
+  }
+  /// The sets as they are to be returned; how many bits are in them.
+  long answer(const pollfd* fds, unsigned used) noexcept {
+    std::uint64_t ready[3][words_max] = {};
+    long bits = 0;
+    for (unsigned i = 0; i < used; ++i) {
+      const auto fd = static_cast<unsigned>(fds[i].fd);
+      for (int s = 0; s < 3; ++s) {
+        if (!(asked[s][fd / 64] & bit(fd)) || !(fds[i].revents & set_events[s])) continue;
+        ready[s][fd / 64] |= bit(fd);
+        ++bits;
+      }
+    }
+    return write(ready) ? bits : -EFAULT;
+  }
+
+ private:
+  [[nodiscard]] bool write(const std::uint64_t (&sets)[3][words_max]) noexcept {
+    for (int s = 0; s < 3; ++s)
+      if (given[s] && !copy_to_user(given[s], sets[s], words() * sizeof(std::uint64_t)))
         return false;
     return true;
   }
-  [[nodiscard]] core::io_events wanted(unsigned fd) const noexcept {
-    const std::uint64_t bit = std::uint64_t{1} << (fd % 64);
-    core::io_events w = 0;
-    if (asked[0][fd / 64] & bit) w |= core::io_in;
-    if (asked[1][fd / 64] & bit) w |= core::io_out;
-    if (asked[2][fd / 64] & bit) w |= core::io_priority;
-    return w;
-  }
 };
 
+/// Asked by select itself the first time, which knows what is wrong with the sets; from then on
+/// by poll, since a descriptor that is closed meanwhile counts as ready.
 long select_parked(green& g, select_sets& sets, const time_limit& limit) noexcept {
   if (!sets.remember()) return -EFAULT;
-  int fds[select_sets::words_max * 64];
   unsigned used = 0;
   for (unsigned fd = 0; fd < sets.count; ++fd)
-    if (sets.wanted(fd)) fds[used++] = static_cast<int>(fd);
+    if (sets.wanted(fd)) ++used;
+  call_array<pollfd> fds{used};
+  if (!fds) return -ENOMEM;
+  unsigned at = 0;
+  for (unsigned fd = 0; fd < sets.count; ++fd)
+    if (const short events = sets.wanted(fd)) fds[at++] = {static_cast<int>(fd), events, 0};
   const bool blocked =
-      used == 1 && known_blocked(fds[0], sets.wanted(static_cast<unsigned>(fds[0])));
-  return ask_and_park(
+      used == 1 && known_blocked(fds[0].fd, static_cast<core::io_events>(fds[0].events));
+  bool first = true;
+  const long result = ask_and_park(
       limit, blocked,
-      [&]() -> long {
+      [&] {
+        if (!first) {
+          const long ready = raw_syscall(SYS_poll, fds.data(), used, 0);
+          return is_error(ready) ? ready : sets.answer(fds.data(), used);
+        }
         timespec zero{0, 0};
-        if (!sets.put_back()) return -EFAULT;
-        return raw_syscall(SYS_pselect6, sets.count, sets.given[0], sets.given[1], sets.given[2],
-                           &zero, nullptr);
+        const long ready = raw_syscall(SYS_pselect6, sets.count, sets.given[0], sets.given[1],
+                                       sets.given[2], &zero, nullptr);
+        return ready;
       },
       [&] {
-        (void)sets.put_back();
+        first = false;
         return park_on_all(g, used, limit.until, [&](unsigned i, int& fd, core::io_events& w) {
-          fd = fds[i];
-          w = sets.wanted(static_cast<unsigned>(fd));
+          fd = fds[i].fd;
+          w = static_cast<core::io_events>(fds[i].events);
         });
       });
+  if (result < 0) (void)sets.put_back();
+  return result;
 }
 
 /// Larger sets than fd_set's 1024 are the kernel's own business.

@@ -3,6 +3,7 @@
 // Sockets' own calls.
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -17,30 +18,56 @@
 namespace weft::patch {
 namespace {
 
-/// The call itself with other flags, in whichever register they are.
-template <class... A>
-auto calling(long nr, A... arguments) noexcept {
-  return [=](int fd) { return raw_syscall(nr, fd, arguments...); };
-}
-
-/// MSG_WAITALL on a stream: until all is there, or the end, an error or a signal comes.
-template <class Attempt>
-long until_all(green& g, int fd, std::size_t wanted, Attempt&& attempt) noexcept {
-  std::size_t have = 0;
-  for (;;) {
-    const long n = until_done(g, fd, core::io_in, wanted - have, receive_timeout,
-                              [&](int now) { return attempt(now, have); });
-    if (n <= 0) return have > 0 ? static_cast<long>(have) : n;
-    have += static_cast<std::size_t>(n);
-    if (have >= wanted || is_nonblocking(fd)) return static_cast<long>(have);
-  }
-}
-
 bool is_stream(int fd) noexcept {
   int type = 0;
   unsigned length = sizeof type;
   return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
          type == SOCK_STREAM;
+}
+
+/// How many bytes a call with these flags waits for, if fewer than `wanted` are there.
+std::size_t waited_for(file_call& call, int flags, std::size_t wanted) noexcept {
+  if (!(flags & MSG_WAITALL)) return least_to_receive(call, wanted);
+  return !call.is_nonblocking() && is_stream(call.fd()) ? wanted : 1;
+}
+
+/// `attempt(fd, have)` receives what follows the first `have` bytes. It is done again until all
+/// is there that the call waits for, or the end, an error or a signal comes.
+template <class Attempt>
+long receive(file_call& call, int flags, std::size_t wanted, Attempt&& attempt) noexcept {
+  long have = until_done(call, wanted, [&](int fd) { return attempt(fd, std::size_t{0}); });
+  if (have <= 0 || static_cast<std::size_t>(have) >= wanted) return have;
+  const std::size_t enough = waited_for(call, flags, wanted);
+  while (static_cast<std::size_t>(have) < enough) {
+    const auto so_far = static_cast<std::size_t>(have);
+    const long n = until_done(call, wanted - so_far, [&](int fd) { return attempt(fd, so_far); });
+    if (n <= 0) break;
+    have += n;
+  }
+  return have;
+}
+
+/// Whether nothing more will come than is there.
+bool has_ended(int fd) noexcept {
+  pollfd p{fd, POLLRDHUP, 0};
+  return raw_syscall(SYS_poll, &p, 1, 0) != 0;
+}
+
+/// MSG_PEEK leaves what it got where it was, and from SO_PEEK_OFF on may get nothing though
+/// something is there. That it has to wait says nothing about other reads.
+template <class Attempt>
+long peek(file_call& call, int flags, std::size_t wanted, Attempt&& attempt) noexcept {
+  for (;;) {
+    const long have = attempt(call.fd());
+    if (have != -EAGAIN) {
+      if (have <= 0 || static_cast<std::size_t>(have) >= wanted) return have;
+      if (static_cast<std::size_t>(have) >= waited_for(call, flags, wanted)) return have;
+      if (has_ended(call.fd())) return have;
+    } else if (call.is_nonblocking()) {
+      return have;
+    }
+    if (const long ended = call.wait_for_more()) return have > 0 ? have : ended;
+  }
 }
 
 /// Flags that leave nothing to wait for: an urgent byte is there or is not.
@@ -49,19 +76,18 @@ bool waits_for_nothing(int flags) noexcept {
 }
 
 long on_recvfrom(green& g, syscall_frame& f) noexcept {
-  const int fd = number(f.rdi);
   const int flags = number(f.r10);
   if (waits_for_nothing(flags)) return pass_to_kernel;
+  file_call call{g, number(f.rdi), core::io_in, receive_timeout};
   const int now = (flags & ~MSG_WAITALL) | MSG_DONTWAIT;
-  if ((flags & MSG_WAITALL) && !(flags & MSG_PEEK) && f.rdx > 0 && is_stream(fd)) {
-    return until_all(g, fd, f.rdx, [&](int open, std::size_t have) {
-      return raw_syscall(SYS_recvfrom, open, f.rsi + have, f.rdx - have, now, f.r8, f.r9);
+  if (flags & MSG_PEEK) {
+    return peek(call, flags, f.rdx, [&](int fd) {
+      return raw_syscall(SYS_recvfrom, fd, f.rsi, f.rdx, now, f.r8, f.r9);
     });
   }
-  // What a peek leaves behind says nothing about the next read.
-  const std::size_t whole = flags & MSG_PEEK ? 0 : f.rdx;
-  return until_done(g, fd, core::io_in, whole, receive_timeout,
-                    calling(SYS_recvfrom, f.rsi, f.rdx, now, f.r8, f.r9));
+  return receive(call, flags, f.rdx, [&](int fd, std::size_t have) {
+    return raw_syscall(SYS_recvfrom, fd, f.rsi + have, f.rdx - have, now, f.r8, f.r9);
+  });
 }
 
 /// SCM_RIGHTS: numbers that the kernel has just made.
@@ -90,47 +116,47 @@ bool tell_received(msghdr* to, const msghdr& message) noexcept {
 }
 
 long on_recvmsg(green& g, syscall_frame& f) noexcept {
-  const int fd = number(f.rdi);
+  auto* const where = pointer<msghdr>(f.rsi);
   msghdr message;
-  if (!get_user(message, pointer<msghdr>(f.rsi)) || message.msg_iovlen > IOV_MAX)
+  if (!get_user(message, where) || message.msg_iovlen > IOV_MAX)
     return pass_to_kernel; // whose error it is
   const int flags = number(f.rdx);
+  const auto received = [&](long result) -> long {
+    if (result < 0) return result;
+    note_received(message);
+    return tell_received(where, message) ? result : -EFAULT;
+  };
+  if (waits_for_nothing(flags)) return received(raw_syscall(SYS_recvmsg, f.rdi, &message, flags));
+  file_call call{g, number(f.rdi), core::io_in, receive_timeout};
   const int now = (flags & ~MSG_WAITALL) | MSG_DONTWAIT;
+  // The lengths of name and control are in and out: each try starts with the program's.
+  const auto name_length = message.msg_namelen;
+  const auto control_length = message.msg_controllen;
+  const vector_rest all{message.msg_iov, message.msg_iovlen};
+  const std::size_t wanted = all.bytes();
+  const auto first_part = [&](int fd) {
+    message.msg_namelen = name_length;
+    message.msg_controllen = control_length;
+    return raw_syscall(SYS_recvmsg, fd, &message, now);
+  };
   long result;
-  if (waits_for_nothing(flags)) {
-    result = raw_syscall(SYS_recvmsg, fd, &message, flags);
+  if (flags & MSG_PEEK) {
+    result = peek(call, flags, wanted, first_part);
   } else {
-    // The lengths of name and control are in and out: each try starts with the program's.
-    const auto name_length = message.msg_namelen;
-    const auto control_length = message.msg_controllen;
-    const vector_rest all{message.msg_iov, message.msg_iovlen};
-    const std::size_t wanted = flags & MSG_PEEK ? 0 : all.bytes();
-    result = until_done(g, fd, core::io_in, wanted, receive_timeout, [&](int open) {
-      message.msg_namelen = name_length;
-      message.msg_controllen = control_length;
-      return raw_syscall(SYS_recvmsg, open, &message, now);
-    });
-    // The rest of MSG_WAITALL; what comes with a control message ends it, as in the kernel.
-    if ((flags & MSG_WAITALL) && !(flags & MSG_PEEK) && result > 0 && !message.msg_controllen &&
-        static_cast<std::size_t>(result) < wanted && !is_nonblocking(fd) && is_stream(fd)) {
+    result = receive(call, flags, wanted, [&](int fd, std::size_t have) -> long {
+      if (have == 0) return first_part(fd);
+      // What comes with a control message ends it, as in the kernel.
+      if (message.msg_controllen) return 0;
       vector_rest rest = all;
-      rest.advance(static_cast<std::size_t>(result));
-      while (!rest.empty()) {
-        iovec window[vector_rest::window];
-        msghdr part{};
-        part.msg_iov = window;
-        part.msg_iovlen = static_cast<std::size_t>(rest.next(window));
-        const long n = until_done(g, fd, core::io_in, rest.bytes(), receive_timeout,
-                                  calling(SYS_recvmsg, &part, now));
-        if (n <= 0) break;
-        result += n;
-        rest.advance(static_cast<std::size_t>(n));
-      }
-    }
+      rest.advance(have);
+      iovec window[vector_rest::window];
+      msghdr part{};
+      part.msg_iov = window;
+      part.msg_iovlen = static_cast<std::size_t>(rest.next(window));
+      return raw_syscall(SYS_recvmsg, fd, &part, now);
+    });
   }
-  if (result < 0) return result;
-  note_received(message);
-  return tell_received(pointer<msghdr>(f.rsi), message) ? result : -EFAULT;
+  return received(result);
 }
 
 /// A blocking send on a stream goes on until all is sent.
@@ -138,35 +164,50 @@ template <class Attempt>
 long send_all(green& g, int fd, std::size_t wanted, int flags, Attempt&& attempt) noexcept {
   std::size_t sent = 0;
   if (flags & MSG_DONTWAIT) return writing(g, [&] { return attempt(fd, sent); });
+  file_call call{g, fd, core::io_out, send_timeout};
   for (;;) {
-    const long n = until_done(g, fd, core::io_out, wanted - sent, send_timeout, [&](int now) {
+    const long n = until_done(call, wanted - sent, [&](int now) {
       return writing(g, [&] { return attempt(now, sent); });
     });
     if (n < 0) return sent > 0 ? static_cast<long>(sent) : n;
     sent += static_cast<std::size_t>(n);
-    if (sent >= wanted || is_nonblocking(fd)) return static_cast<long>(sent);
+    if (sent >= wanted || call.is_nonblocking()) return static_cast<long>(sent);
   }
 }
 
+/// A socket of AF_UNIX that sends to somebody else than whom it is connected to is never told
+/// that there is room again: the kernel itself has to wait for that.
+bool waits_for_another(int fd, const void* receiver, int flags) noexcept {
+  int domain = 0;
+  unsigned length = sizeof domain;
+  return receiver && !(flags & MSG_DONTWAIT) &&
+         raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 &&
+         domain == AF_UNIX && !is_nonblocking(fd);
+}
+
 long on_sendto(green& g, syscall_frame& f) noexcept {
-  const int fd = number(f.rdi);
   const int flags = number(f.r10);
-  return send_all(g, fd, f.rdx, flags, [&](int open, std::size_t sent) {
-    return raw_syscall(SYS_sendto, open, f.rsi + sent, f.rdx - sent, flags | MSG_DONTWAIT, f.r8,
-                       f.r9);
+  if (flags & MSG_FASTOPEN) return pass_to_kernel; // it connects, and hence waits
+  return send_all(g, number(f.rdi), f.rdx, flags, [&](int fd, std::size_t sent) -> long {
+    const long n =
+        raw_syscall(SYS_sendto, fd, f.rsi + sent, f.rdx - sent, flags | MSG_DONTWAIT, f.r8, f.r9);
+    return n == -EAGAIN && waits_for_another(fd, pointer<void>(f.r8), flags) ? pass_to_kernel : n;
   });
 }
 
 long on_sendmsg(green& g, syscall_frame& f) noexcept {
-  const int fd = number(f.rdi);
   msghdr message;
   if (!get_user(message, pointer<msghdr>(f.rsi))) return pass_to_kernel;
   if (message.msg_iovlen > IOV_MAX) return -EMSGSIZE;
   const int asked = number(f.rdx);
+  if (asked & MSG_FASTOPEN) return pass_to_kernel;
   const int flags = asked | MSG_DONTWAIT;
   vector_rest rest{message.msg_iov, message.msg_iovlen};
-  return send_all(g, fd, rest.bytes(), asked, [&](int open, std::size_t sent) -> long {
-    if (sent == 0) return raw_syscall(SYS_sendmsg, open, &message, flags);
+  return send_all(g, number(f.rdi), rest.bytes(), asked, [&](int fd, std::size_t sent) -> long {
+    if (sent == 0) {
+      const long n = raw_syscall(SYS_sendmsg, fd, &message, flags);
+      return n == -EAGAIN && waits_for_another(fd, message.msg_name, asked) ? pass_to_kernel : n;
+    }
     // Control messages went with the first part.
     vector_rest left{message.msg_iov, message.msg_iovlen};
     left.advance(sent);
@@ -174,55 +215,65 @@ long on_sendmsg(green& g, syscall_frame& f) noexcept {
     msghdr part{};
     part.msg_iov = window;
     part.msg_iovlen = static_cast<std::size_t>(left.next(window));
-    return raw_syscall(SYS_sendmsg, open, &part, flags);
+    return raw_syscall(SYS_sendmsg, fd, &part, flags);
   });
 }
 
-/// recvmmsg: waits for the first message, then takes what is there. Its own time-out is
-/// looked at only between messages, as in the kernel; MSG_WAITFORONE is thereby implied.
+/// recvmmsg: waits for each message, or with MSG_WAITFORONE for the first. Its own time-out is
+/// looked at only between messages, as in the kernel.
 long on_recvmmsg(green& g, syscall_frame& f) noexcept {
-  const int fd = number(f.rdi);
   const int flags = number(f.r10);
   if (waits_for_nothing(flags)) return pass_to_kernel;
   auto* messages = pointer<mmsghdr>(f.rsi);
   const auto count = static_cast<unsigned>(f.rdx);
+  auto* time = pointer<timespec>(f.r8);
   core::nanoseconds until = core::never;
-  if (f.r8) {
-    const core::nanoseconds span = span_of(pointer<timespec>(f.r8));
+  if (time) {
+    const core::nanoseconds span = span_of(time);
     if (span < 0) return span;
-    until = call_deadline(g, span);
+    until = core::deadline_after(core::monotonic_now(), span);
   }
+  file_call call{g, number(f.rdi), core::io_in, receive_timeout};
+  const int now = (flags & ~MSG_WAITFORONE) | MSG_DONTWAIT;
   unsigned have = 0;
+  long n = 0;
   while (have < count) {
-    const int now = (flags & ~MSG_WAITFORONE) | MSG_DONTWAIT;
-    long n = -EAGAIN;
-    if (have > 0 && (flags & MSG_WAITFORONE))
-      n = raw_syscall(SYS_recvmmsg, fd, messages + have, count - have, now, nullptr);
-    else
-      n = until_done(g, fd, core::io_in, 0, receive_timeout,
-                     calling(SYS_recvmmsg, messages + have, count - have, now, nullptr));
-    if (n < 0) return have > 0 ? static_cast<long>(have) : n;
+    const auto attempt = [&](int fd) {
+      // With a time-out one at a time: it ends the call after any of them.
+      const unsigned most = time ? 1 : count - have;
+      return raw_syscall(SYS_recvmmsg, fd, messages + have, most, now, nullptr);
+    };
+    n = have > 0 && (flags & MSG_WAITFORONE) ? attempt(call.fd()) : until_done(call, 0, attempt);
+    if (n < 0) break;
     msghdr message;
     for (long i = 0; i < n; ++i)
       if (get_user(message, &messages[have + static_cast<unsigned>(i)].msg_hdr))
         note_received(message);
     have += static_cast<unsigned>(n);
-    if (n == 0 || is_nonblocking(fd) || (until != core::never && core::monotonic_now() >= until))
-      break;
+    if (n == 0 || call.is_nonblocking() || (time && core::monotonic_now() >= until)) break;
   }
+  if (have == 0) return n;
+  if (time && until != core::never) (void)put_user(time, time_left(until));
   return have;
 }
 
 long on_sendmmsg(green& g, syscall_frame& f) noexcept {
   auto* messages = pointer<mmsghdr>(f.rsi);
   const auto count = static_cast<unsigned>(f.rdx);
+  open_file file{number(f.rdi)};
+  file.hold();
   unsigned sent = 0;
   while (sent < count) {
     syscall_frame one = f;
+    one.rdi = static_cast<std::uint64_t>(file.fd());
     one.rsi = reinterpret_cast<std::uint64_t>(&messages[sent].msg_hdr);
     one.rdx = f.r10;
     long n = on_sendmsg(g, one);
-    if (n == pass_to_kernel) n = raw_syscall(SYS_sendmsg, f.rdi, one.rsi, one.rdx);
+    if (n == pass_to_kernel) {
+      // Only the first may be left to the kernel, with all that follow.
+      if (sent == 0) return n;
+      n = -EAGAIN;
+    }
     if (n >= 0 && !put_user(&messages[sent].msg_len, static_cast<unsigned>(n))) n = -EFAULT;
     if (n < 0) return sent > 0 ? static_cast<long>(sent) : n;
     ++sent;
@@ -230,26 +281,12 @@ long on_sendmmsg(green& g, syscall_frame& f) noexcept {
   return sent;
 }
 
-/// Of everything else accept knows at once that it is wrong.
-bool is_listening(int fd) noexcept {
-  int listening = 0;
-  unsigned length = sizeof listening;
-  return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 &&
-         listening;
-}
-
-/// accept knows no flag for not waiting, so it is asked whether it would. Among the green
-/// threads of one worker nothing comes between the answer and the call.
 long accept_on(green& g, const syscall_frame& f, int flags) noexcept {
-  const int fd = number(f.rdi);
   // Connections queue up in the kernel, at most a listen backlog of them, and whoever is
   // turned away tries again a second later: who takes them goes before all others.
   g.urgent = true;
-  const long made = until_done(g, fd, core::io_in, 0, receive_timeout, [&](int open) -> long {
-    if (!is_nonblocking(open) && !ready_now(open, core::io_in) && is_listening(open))
-      return -EAGAIN;
-    return raw_syscall(SYS_accept4, open, f.rsi, f.rdx, flags);
-  });
+  const long made =
+      accept_parked(g, number(f.rdi), pointer<sockaddr>(f.rsi), pointer<unsigned>(f.rdx), flags);
   g.urgent = false;
   if (made >= 0) just_made(static_cast<int>(made));
   return made;

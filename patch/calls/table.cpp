@@ -13,7 +13,7 @@ constinit call_handler handlers[table_size];
 
 const call_family* const families[] = {
     &time_calls,     &thread_calls, &signal_calls, &memory_calls, &process_calls, &descriptor_calls,
-    &transfer_calls, &socket_calls, &poll_calls,   &select_calls, &epoll_calls,
+    &transfer_calls, &splice_calls, &socket_calls, &poll_calls,   &select_calls,  &epoll_calls,
 };
 
 template <class F>
@@ -77,8 +77,6 @@ extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame
   for (;;) {
     g.call = frame; // again after a signal handler, whose calls were others
     long result = handler(g, *frame);
-    // Before any handler of the program's: its calls have descriptors of their own.
-    if (g.kept) release_kept(g);
     bool again = false;
     // A thread may come back on another worker: nothing about it is kept from before.
     if (g.on->signal_arrived || g.restore_blocked || signal_is_deliverable(g) ||

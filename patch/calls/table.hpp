@@ -37,7 +37,8 @@ struct call_family {
   unsigned count;
 };
 extern const call_family time_calls, thread_calls, signal_calls, memory_calls, process_calls,
-    descriptor_calls, transfer_calls, socket_calls, poll_calls, select_calls, epoll_calls;
+    descriptor_calls, transfer_calls, splice_calls, socket_calls, poll_calls, select_calls,
+    epoll_calls;
 
 // The frame's arguments by type.
 template <class T>

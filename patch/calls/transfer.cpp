@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// read, write and their vectors, and sendfile.
+// read, write and their vectors.
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <termios.h>
 
 #include "patch/calls/blocking.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/calls/thread_name.hpp"
+#include "patch/calls/transfer.hpp"
 #include "patch/calls/vector.hpp"
 #include "patch/kernel/user_memory.hpp"
 #include "patch/sites/raw_syscall.hpp"
@@ -40,8 +43,23 @@ long read_fifo(int fd, const iovec* parts, int count) noexcept {
   return result;
 }
 
-/// One try to read that does not wait, whatever `fd` is.
-long try_read(int fd, const iovec* parts, int count) noexcept {
+/// A terminal in a mode in which reading does not wait for what poll waits for (VMIN 0), or that
+/// is another process group's: it is the kernel's to read from.
+bool reads_by_rules_of_its_own(int fd) noexcept {
+  struct { // the kernel's own struct termios
+    unsigned input, output, control, local;
+    unsigned char line, characters[19];
+  } mode;
+  if (raw_syscall(SYS_ioctl, fd, TCGETS, &mode) != 0) return false;
+  if (!(mode.local & ICANON) && mode.characters[VMIN] == 0) return true;
+  pid_t foreground = 0;
+  return raw_syscall(SYS_ioctl, fd, TIOCGPGRP, &foreground) == 0 &&
+         foreground != raw_syscall(SYS_getpgid, 0);
+}
+
+/// One try to read that does not wait, whatever the descriptor is.
+long try_read(file_call& call, const iovec* parts, int count) noexcept {
+  const int fd = call.fd();
   switch (kind_of(fd)) {
   case fd_kind::socket: {
     msghdr message{};
@@ -56,13 +74,15 @@ long try_read(int fd, const iovec* parts, int count) noexcept {
     [[fallthrough]];
   }
   default:
-    if (ready_now(fd, core::io_in) || is_nonblocking(fd))
-      return raw_syscall(SYS_readv, fd, parts, count);
+    // Whoever else reads from it may be quicker: then the kernel's call waits, and others go on.
+    if (ready_now(fd, core::io_in) || call.is_nonblocking())
+      return call.natively([&](int kept) { return raw_syscall(SYS_readv, kept, parts, count); });
     return kind_of(fd) == fd_kind::fifo ? read_fifo(fd, parts, count) : -EAGAIN;
   }
 }
 
-long try_write(green& g, int fd, const iovec* parts, int count) noexcept {
+long try_write(green& g, file_call& call, const iovec* parts, int count) noexcept {
+  const int fd = call.fd();
   switch (kind_of(fd)) {
   case fd_kind::socket: {
     msghdr message{};
@@ -77,10 +97,10 @@ long try_write(green& g, int fd, const iovec* parts, int count) noexcept {
     set_kind(fd, fd_kind::fifo);
     [[fallthrough]];
   }
-  default: {
+  case fd_kind::fifo: {
     const bool ready = ready_now(fd, core::io_out);
-    const bool fits = kind_of(fd) != fd_kind::fifo || bytes_in(parts, count) <= PIPE_BUF;
-    const bool nonblocking = (!ready || !fits) && is_nonblocking(fd);
+    const bool fits = bytes_in(parts, count) <= PIPE_BUF;
+    const bool nonblocking = (!ready || !fits) && call.is_nonblocking();
     if (!ready && !nonblocking) return -EAGAIN;
     if (fits || nonblocking)
       return writing(g, [&] { return raw_syscall(SYS_writev, fd, parts, count); });
@@ -94,22 +114,34 @@ long try_write(green& g, int fd, const iovec* parts, int count) noexcept {
     }
     return writing(g, [&] { return raw_syscall(SYS_writev, fd, first, n); });
   }
+  default:
+    // poll promises room for something, and a terminal takes its writers one after the other.
+    if (!ready_now(fd, core::io_out) && !call.is_nonblocking()) return -EAGAIN;
+    return call.natively([&](int kept) { return raw_syscall(SYS_writev, kept, parts, count); });
   }
 }
 
-/// Whether weft has no business with this transfer: files, and what it keeps no books on.
-bool is_kernels(int fd) noexcept {
-  const fd_kind kind = kind_of(fd);
-  return kind == fd_kind::file || kind == fd_kind::unknown || kind == fd_kind::name;
-}
-
+/// A socket's read waits for SO_RCVLOWAT bytes, and gets what came until then if it must end.
 long read_parts(green& g, int fd, const iovec* parts, int count, std::size_t bytes) noexcept {
-  return until_done(g, fd, core::io_in, bytes, receive_timeout,
-                    [&](int now) { return try_read(now, parts, count); });
+  file_call call{g, fd, core::io_in, receive_timeout};
+  long have = until_done(call, bytes, [&](int) { return try_read(call, parts, count); });
+  if (have <= 0 || static_cast<std::size_t>(have) >= bytes) return have;
+  const std::size_t least = least_to_receive(call, bytes);
+  vector_rest rest{parts, static_cast<std::size_t>(count)};
+  for (long n = have; n > 0 && static_cast<std::size_t>(have) < least; have += n) {
+    rest.advance(static_cast<std::size_t>(n));
+    iovec window[vector_rest::window];
+    const int next = rest.next(window);
+    n = until_done(call, rest.bytes(), [&](int) { return try_read(call, window, next); });
+    if (n <= 0) break;
+  }
+  return have;
 }
 
-/// A blocking write goes on until all is written, an error or a signal comes.
+} // namespace
+
 long write_all(green& g, int fd, const iovec* parts, std::size_t count) noexcept {
+  file_call call{g, fd, core::io_out, send_timeout};
   vector_rest rest{parts, count};
   long written = 0;
   do {
@@ -122,31 +154,30 @@ long write_all(green& g, int fd, const iovec* parts, std::size_t count) noexcept
       n = rest.next(window);
       next = window;
     }
-    const long result = until_done(g, fd, core::io_out, bytes_in(next, n), send_timeout,
-                                   [&](int now) { return try_write(g, now, next, n); });
+    const long result =
+        until_done(call, bytes_in(next, n), [&](int) { return try_write(g, call, next, n); });
     if (result < 0) return written > 0 ? written : result;
     written += result;
     rest.advance(static_cast<std::size_t>(result));
-    if (!rest.empty() && is_nonblocking(fd)) return written;
+    if (!rest.empty() && call.is_nonblocking()) return written;
   } while (!rest.empty());
   return written;
 }
 
+namespace {
+
 long on_read(green& g, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
   if (f.rdx == 0 || is_kernels(fd)) return pass_to_kernel;
-  if (kind_of(fd) == fd_kind::socket) {
-    return until_done(g, fd, core::io_in, f.rdx, receive_timeout, [&](int now) {
-      return raw_syscall(SYS_recvfrom, now, f.rsi, f.rdx, MSG_DONTWAIT, nullptr, nullptr);
-    });
-  }
+  if (kind_of(fd) == fd_kind::terminal && reads_by_rules_of_its_own(fd)) return pass_to_kernel;
   const iovec whole{pointer<void>(f.rsi), f.rdx};
   return read_parts(g, fd, &whole, 1, f.rdx);
 }
 
-long on_readv(green& g, syscall_frame& f) noexcept {
+long read_vector(green& g, const syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
   if (f.rdx > IOV_MAX || is_kernels(fd)) return pass_to_kernel;
+  if (kind_of(fd) == fd_kind::terminal && reads_by_rules_of_its_own(fd)) return pass_to_kernel;
   const auto* parts = pointer<iovec>(f.rsi);
   const std::size_t bytes = bytes_in(parts, number(f.rdx));
   if (bytes == 0) return pass_to_kernel; // nothing to wait for, or not readable
@@ -161,55 +192,32 @@ long on_write(green& g, syscall_frame& f) noexcept {
   return write_all(g, fd, &whole, 1);
 }
 
-long on_writev(green& g, syscall_frame& f) noexcept {
+long write_vector(green& g, const syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
   if (f.rdx > IOV_MAX || is_kernels(fd)) return pass_to_kernel;
   if (bytes_in(pointer<iovec>(f.rsi), number(f.rdx)) == 0) return pass_to_kernel;
   return write_all(g, fd, pointer<iovec>(f.rsi), f.rdx);
 }
 
-/// sendfile to something that may have to be waited for: by reading and writing, since the
-/// kernel's own way blocks in the middle.
-long on_sendfile(green& g, syscall_frame& f) noexcept {
-  const int out = number(f.rdi);
-  const int in = number(f.rsi);
-  auto* offset = pointer<long>(f.rdx);
-  const std::size_t count = f.r10;
-  if (is_kernels(out) || kind_of(in) != fd_kind::file || is_nonblocking(out)) return pass_to_kernel;
-  constexpr std::size_t piece = 64 * 1024;
-  const long buffer =
-      core::sys::map(nullptr, piece, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
-  if (is_error(buffer)) return buffer;
-  long position = -EFAULT;
-  if (!offset)
-    position = raw_syscall(SYS_lseek, in, 0, SEEK_CUR);
-  else if (long given; get_user(given, offset))
-    position = given;
-  long sent = 0;
-  long result = is_error(position) ? position : 0;
-  while (result >= 0 && static_cast<std::size_t>(sent) < count) {
-    std::size_t want = count - static_cast<std::size_t>(sent);
-    if (want > piece) want = piece;
-    result = raw_syscall(SYS_pread64, in, buffer, want, position);
-    if (result <= 0) break;
-    const iovec part{reinterpret_cast<void*>(buffer), static_cast<std::size_t>(result)};
-    const long asked = result;
-    result = write_all(g, out, &part, 1);
-    if (result > 0) {
-      position += result;
-      sent += result;
-    }
-    if (result != asked) break;
-  }
-  core::sys::unmap(reinterpret_cast<void*>(buffer), piece);
-  if (sent > 0) {
-    if (!offset)
-      raw_syscall(SYS_lseek, in, position, SEEK_SET);
-    else if (!put_user(offset, position))
-      return -EFAULT;
-    return sent;
-  }
-  return result;
+long on_readv(green& g, syscall_frame& f) noexcept {
+  return read_vector(g, f);
+}
+long on_writev(green& g, syscall_frame& f) noexcept {
+  return write_vector(g, f);
+}
+
+/// preadv2 and pwritev2 at the file's own position are readv and writev; hints and orders to the
+/// disk mean nothing to what one waits for. RWF_NOWAIT does not wait, and what is not known is
+/// refused.
+bool is_plain_vector(const syscall_frame& f) noexcept {
+  constexpr unsigned meaningless = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND;
+  return static_cast<long>(f.r10) == -1 && !(static_cast<unsigned>(f.r9) & ~meaningless);
+}
+long on_preadv2(green& g, syscall_frame& f) noexcept {
+  return is_plain_vector(f) ? read_vector(g, f) : pass_to_kernel;
+}
+long on_pwritev2(green& g, syscall_frame& f) noexcept {
+  return is_plain_vector(f) ? write_vector(g, f) : pass_to_kernel;
 }
 
 constexpr call_entry entries[] = {
@@ -217,7 +225,8 @@ constexpr call_entry entries[] = {
     {SYS_readv, virtual_when::active, on_readv},
     {SYS_write, virtual_when::active, on_write},
     {SYS_writev, virtual_when::active, on_writev},
-    {SYS_sendfile, virtual_when::active, on_sendfile},
+    {SYS_preadv2, virtual_when::active, on_preadv2},
+    {SYS_pwritev2, virtual_when::active, on_pwritev2},
 };
 
 } // namespace

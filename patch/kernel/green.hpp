@@ -42,13 +42,6 @@ struct futex_waiter : core::list_hook<> {
   struct green* thread = nullptr;
 };
 
-/// An open file that the program closed while some thread was in a call on it: as in Linux
-/// that call goes on. Shared by all such threads.
-struct kept_open {
-  int descriptor;
-  unsigned users;
-};
-
 /// A green thread as the kernel keeps a task: everything that the program's threads
 /// believe to be theirs and that the worker's kernel thread does not hold for them.
 /// The entry stub reads its first members.
@@ -90,7 +83,7 @@ struct green : entry_state,
   core::nanoseconds call_deadline = 0;
   bool call_restarted = false;
 
-  kept_open* kept = nullptr; // what the call goes on with
+  bool keeps_waiting = false; // though a descriptor that it waits for is closed: poll, select
 
   // For who looks at threads from outside (dump, gdb): the registers of the patched call that
   // it is in, or was in last, and since when it has been parked (only if that is asked for).

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "patch/kernel/files_in_use.hpp"
 #include "patch/kernel/futex.hpp"
 #include "patch/kernel/green.hpp"
 #include "patch/kernel/object_pool.hpp"
@@ -45,6 +46,7 @@ struct machine {
   signal_state signals;
   stack_store stacks;
   patch::ring ring;
+  files_in_use files;
   core::list<child> children;
   statistics stats;
 

@@ -85,6 +85,7 @@ void start_over_in_child(green& g) noexcept {
     pool.destroy(&c);
   }
   m.ring.reset_after_fork();
+  m.files.reset_after_fork();
   reset_scheduler_after_fork(g);
   // What others' calls kept open: nobody here goes on with them.
   for (int fd; (fd = next_own_descriptor(0, ~0u)) >= 0;)

@@ -5,15 +5,15 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "patch/kernel/machine.hpp"
 #include "patch/kernel/own_descriptors.hpp"
-#include "patch/kernel/scheduler.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {
 namespace {
 
-constexpr unsigned entry_count = 64;
+constexpr unsigned entry_count = 8;
+constexpr std::uint64_t the_call = 1;
+constexpr std::uint64_t a_cancellation = 2;
 
 std::uint32_t& word_at(char* base, std::uint32_t offset) noexcept {
   return *reinterpret_cast<std::uint32_t*>(base + offset);
@@ -70,68 +70,46 @@ bool ring::submit(const io_uring_sqe& entry) noexcept {
   long n;
   do {
     n = raw_syscall(SYS_io_uring_enter, descriptor_, 1, 0, 0, nullptr, 0);
-    if (n == -EBUSY || n == -EAGAIN) harvest();
-  } while (n == -EINTR || n == -EBUSY || n == -EAGAIN);
-  return n == 1;
+  } while (n == -EINTR);
+  if (n == 1) return true;
+  __atomic_store_n(&tail, tail - 1, __ATOMIC_RELEASE);
+  return false;
 }
 
-void ring::harvest() noexcept {
+/// Takes out what is complete; whether the call itself is among it.
+bool ring::harvest(long& result) noexcept {
   std::uint32_t& head = word_at(rings_, layout_.cq_off.head);
   const std::uint32_t& tail = word_at(rings_, layout_.cq_off.tail);
   const std::uint32_t mask = word_at(rings_, layout_.cq_off.ring_mask);
   const auto* completions = reinterpret_cast<const io_uring_cqe*>(rings_ + layout_.cq_off.cqes);
+  bool found = false;
   std::uint32_t at = head;
   for (; at != __atomic_load_n(&tail, __ATOMIC_ACQUIRE); ++at) {
     const io_uring_cqe& c = completions[at & mask];
-    auto* op = reinterpret_cast<operation*>(c.user_data);
-    if (!op) continue; // a cancellation's own
-    op->result = c.res;
-    op->done = true;
-    // Whoever harvests takes the completion's event from the others.
-    unpark(*op->owner, wakeup::event);
+    if (c.user_data != the_call) continue; // a cancellation's own
+    result = c.res;
+    found = true;
   }
   __atomic_store_n(&head, at, __ATOMIC_RELEASE);
+  return found;
 }
 
-/// Parks until something is complete; whoever waits harvests for all.
-wakeup ring::wait(green& g, core::nanoseconds deadline, bool interruptible) noexcept {
-  machine& m = the_machine();
-  core::io_waiter waiter;
-  waiter.fd = descriptor_;
-  waiter.wanted = core::io_in;
-  waiter.owner = &g;
-  prepare_park(g);
-  if (m.reactor.add(waiter) < 0) {
-    yield(g);
-    return wakeup::event;
-  }
-  const wakeup why = park(g, deadline, park_reason::io, interruptible);
-  m.reactor.remove(waiter);
-  return why;
-}
-
-long ring::perform(green& g, io_uring_sqe entry, core::nanoseconds deadline) noexcept {
-  machine& m = the_machine();
-  operation op{.owner = &g};
-  entry.user_data = reinterpret_cast<std::uint64_t>(&op);
+long ring::attempt(io_uring_sqe entry) noexcept {
+  entry.user_data = the_call;
+  long result = 0;
   if (!submit(entry)) return -ENOSYS;
-  long ended_by = 0;
-  for (;;) {
-    const std::uint32_t ticket = m.reactor.ticket(descriptor_);
-    harvest();
-    if (op.done) break;
-    m.reactor.clear(descriptor_, core::io_in, ticket);
-    const wakeup why = wait(g, ended_by ? core::never : deadline, !ended_by);
-    if (ended_by || (why != wakeup::timeout && why != wakeup::signal)) continue;
-    ended_by = why == wakeup::timeout ? -ETIME : -EINTR;
-    io_uring_sqe cancel{};
-    cancel.opcode = IORING_OP_ASYNC_CANCEL;
-    cancel.fd = -1;
-    cancel.addr = entry.user_data;
-    submit(cancel);
-  }
+  if (harvest(result)) return result;
+  // It waits. Cancelled at once it is as if O_NONBLOCK had been set.
+  io_uring_sqe cancel{};
+  cancel.opcode = IORING_OP_ASYNC_CANCEL;
+  cancel.fd = -1;
+  cancel.addr = the_call;
+  cancel.user_data = a_cancellation;
+  submit(cancel);
+  while (!harvest(result))
+    raw_syscall(SYS_io_uring_enter, descriptor_, 0, 1, IORING_ENTER_GETEVENTS, nullptr, 0);
   // It may have been done before it could be cancelled.
-  return ended_by && op.result == -ECANCELED ? ended_by : op.result;
+  return result == -ECANCELED || result == -EINTR ? -EAGAIN : result;
 }
 
 void ring::reset_after_fork() noexcept {

@@ -3,15 +3,16 @@
 
 #include <linux/io_uring.h>
 
+#include <cstddef>
 #include <cstdint>
-
-#include "patch/kernel/green.hpp"
-#include "runtime/core/clock.hpp"
 
 namespace weft::patch {
 
-/// A small io_uring for the calls that know no flag for not waiting. Made when first
-/// needed; where the kernel forbids it (containers often do) `open` fails once and for all.
+/// A small io_uring for the calls that know no flag for not waiting. It makes them as if their
+/// open file had O_NONBLOCK, and nothing is left in it afterwards: what is under way in a ring
+/// would interrupt the kernel thread that submitted it in whatever call that sleeps in.
+/// Made when first needed; where the kernel forbids it (containers often do) `open` fails once
+/// and for all.
 class ring {
  public:
   ring() noexcept = default;
@@ -19,24 +20,17 @@ class ring {
   /// Whether there is one, made now if need be.
   [[nodiscard]] bool open() noexcept;
 
-  /// Performs `entry` for g, the caller, parked until it is done. The operation's result;
-  /// -ETIME if `deadline` came first, -EINTR if a signal did: then it has been cancelled.
-  long perform(green& g, io_uring_sqe entry, core::nanoseconds deadline) noexcept;
+  /// Makes the call that `entry` describes. Its result, or -EAGAIN if it would have waited. -ENOSYS
+  /// if the ring can't be used.
+  long attempt(io_uring_sqe entry) noexcept;
 
   /// In a fork's child: the parent's is not ours.
   void reset_after_fork() noexcept;
 
  private:
-  struct operation {
-    green* owner;
-    long result = 0;
-    bool done = false;
-  };
-
   bool map() noexcept;
   bool submit(const io_uring_sqe& entry) noexcept;
-  void harvest() noexcept;
-  wakeup wait(green& g, core::nanoseconds deadline, bool interruptible) noexcept;
+  bool harvest(long& result) noexcept;
 
   int descriptor_ = -1;
   bool refused_ = false;

@@ -13,15 +13,15 @@ bool is_shortage(int failed) noexcept {
 }
 
 io_wait wait_for_io(green& g, int fd, core::io_events wanted, core::nanoseconds deadline,
-                    park_reason reason, core::io_events& came) noexcept {
+                    park_reason reason, bool only_new) noexcept {
   machine& m = the_machine();
   core::io_waiter waiter;
   waiter.fd = fd;
   waiter.wanted = wanted;
   waiter.owner = &g;
+  waiter.only_new = only_new;
   prepare_park(g);
   if (const int failed = m.reactor.add(waiter); failed < 0) {
-    came = 0;
     if (!is_shortage(failed)) return io_wait::not_waitable;
     const core::nanoseconds look = core::monotonic_now() + shortage_pause;
     switch (park(g, look < deadline ? look : deadline, reason, true)) {
@@ -33,7 +33,6 @@ io_wait wait_for_io(green& g, int fd, core::io_events wanted, core::nanoseconds 
   }
   const wakeup why = park(g, deadline, reason, true);
   m.reactor.remove(waiter);
-  came = waiter.came;
   switch (why) {
   case wakeup::timeout:
     return io_wait::timeout;
@@ -42,12 +41,6 @@ io_wait wait_for_io(green& g, int fd, core::io_events wanted, core::nanoseconds 
   default:
     return waiter.came ? io_wait::ready : io_wait::closed;
   }
-}
-
-io_wait wait_for_io(green& g, int fd, core::io_events wanted, core::nanoseconds deadline,
-                    park_reason reason) noexcept {
-  core::io_events came;
-  return wait_for_io(g, fd, wanted, deadline, reason, came);
 }
 
 } // namespace weft::patch

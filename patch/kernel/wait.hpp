@@ -21,12 +21,9 @@ enum class io_wait {
   not_waitable, // a regular file, or not open: the call itself will tell
 };
 
-/// Parks g, the caller, until one of `wanted` may hold for `fd`.
+/// Parks g, the caller, until one of `wanted` may hold for `fd`; with `only_new` until something
+/// more comes than is there already.
 io_wait wait_for_io(green& g, int fd, core::io_events wanted, core::nanoseconds deadline,
-                    park_reason reason) noexcept;
-
-/// The same with the events that came, for one who wants to know which.
-io_wait wait_for_io(green& g, int fd, core::io_events wanted, core::nanoseconds deadline,
-                    park_reason reason, core::io_events& came) noexcept;
+                    park_reason reason, bool only_new = false) noexcept;
 
 } // namespace weft::patch

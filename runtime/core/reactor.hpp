@@ -29,6 +29,8 @@ struct io_waiter : list_hook<> {
   io_events wanted = 0;
   io_events came = 0; // set before `wake` is called
   int fd = -1;
+  /// It knows what is ready and waits for more: the kernel is not made to look again.
+  bool only_new = false;
   void* owner = nullptr; // for `wake`
 };
 
@@ -91,7 +93,7 @@ class reactor {
   /// `forget` for a number that was (or may have been) closed behind our back.
   void renew(int fd) noexcept;
 
-  /// Visits the waiters of `fd`; the visitor changes nothing here.
+  /// Visits the waiters of `fd`; the visitor may take out the one that it visits.
   template <class F>
   void for_each_waiter(int fd, F&& visit) {
     if (descriptor* d = table_.find(fd)) d->waiters.for_each(visit);

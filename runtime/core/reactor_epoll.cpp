@@ -113,8 +113,9 @@ int reactor::add(io_waiter& w) noexcept {
   if (!d) return -ENOMEM;
   if (!d->registered) {
     if (const int failed = register_descriptor(w.fd, *d); failed < 0) return failed;
-  } else if ((w.wanted & ~directions) != 0 || (w.wanted & directions & ~d->not_ready) != 0 ||
-             w.wanted == 0 || d->seen != 0) {
+  } else if (!w.only_new &&
+             ((w.wanted & ~directions) != 0 || (w.wanted & directions & ~d->not_ready) != 0 ||
+              w.wanted == 0 || d->seen != 0)) {
     // The edge may be behind us: it came between the caller's try and now, or nobody tried. What
     // was seen to end may have been closed since: then the kernel says so.
     if (const int failed = look_again(w.fd, *d); failed < 0) return failed;
