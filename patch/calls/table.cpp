@@ -2,8 +2,12 @@
 #include "patch/calls/table.hpp"
 
 #include <errno.h>
+#include <sys/syscall.h>
 
 #include "patch/calls/descriptors.hpp"
+#include "patch/kernel/native.hpp"
+#include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/thread.hpp"
 
 namespace weft::patch {
 namespace {
@@ -15,6 +19,96 @@ const call_family* const families[] = {
     &time_calls,     &thread_calls, &signal_calls, &memory_calls, &process_calls, &descriptor_calls,
     &transfer_calls, &splice_calls, &socket_calls, &poll_calls,   &select_calls,  &epoll_calls,
 };
+
+/// Calls that weft has no business with and that answer at once, made as fast as the stub can. (The
+/// calls about memory may wait for the address space's lock, but not for what a thread does.) All
+/// others that have no handler may block, and are made so that they hold nobody up.
+constexpr int immediate_calls[] = {
+    SYS_rt_sigreturn,
+    SYS_restart_syscall,
+    SYS_getpid,
+    SYS_getppid,
+    SYS_getuid,
+    SYS_geteuid,
+    SYS_getgid,
+    SYS_getegid,
+    SYS_getgroups,
+    SYS_getresuid,
+    SYS_getresgid,
+    SYS_getpgid,
+    SYS_getpgrp,
+    SYS_getsid,
+    SYS_setpgid,
+    SYS_setsid,
+    SYS_getpriority,
+    SYS_getrlimit,
+    SYS_setrlimit,
+    SYS_prlimit64,
+    SYS_getrusage,
+    SYS_times,
+    SYS_time,
+    SYS_gettimeofday,
+    SYS_clock_gettime,
+    SYS_clock_getres,
+    SYS_sysinfo,
+    SYS_uname,
+    SYS_umask,
+    SYS_personality,
+    SYS_arch_prctl,
+    SYS_mmap,
+    SYS_munmap,
+    SYS_mprotect,
+    SYS_mremap,
+    SYS_madvise,
+    SYS_mincore,
+    SYS_brk,
+    SYS_mlock,
+    SYS_munlock,
+    SYS_lseek,
+    SYS_getcwd,
+    SYS_capget,
+    SYS_getcpu,
+    SYS_membarrier,
+    SYS_getitimer,
+    SYS_setitimer,
+    SYS_alarm,
+    SYS_timer_settime,
+    SYS_timer_gettime,
+    SYS_timer_delete,
+    SYS_timer_getoverrun,
+    SYS_kill,
+    SYS_rt_sigqueueinfo,
+    SYS_epoll_create,
+    SYS_epoll_create1,
+    SYS_epoll_ctl,
+    SYS_socketpair,
+    SYS_getsockname,
+    SYS_getpeername,
+    SYS_getsockopt,
+    SYS_setsockopt,
+    SYS_bind,
+    SYS_listen,
+    SYS_eventfd2,
+    SYS_eventfd,
+    SYS_timerfd_create,
+    SYS_timerfd_settime,
+    SYS_timerfd_gettime,
+    SYS_memfd_create,
+    SYS_pidfd_open,
+    SYS_pidfd_send_signal,
+};
+
+/// What may block and is not ours to answer.
+long on_other(green&, syscall_frame&) noexcept {
+  return pass_to_kernel;
+}
+
+bool is_other(int number) noexcept {
+  if (handlers[number] && handlers[number] != on_other) return false;
+  for (const int immediate : immediate_calls)
+    if (immediate == number) return false;
+  return true;
+}
 
 template <class F>
 void for_each_entry(F&& visit) {
@@ -32,15 +126,27 @@ void set_virtual_calls(phase now) noexcept {
     handlers[e.number] = e.handler;
     weft_virtual[e.number] = e.when == virtual_when::always || now == phase::active;
   });
+  for (int number = 0; number < table_size; ++number) {
+    if (!is_other(number)) continue;
+    handlers[number] = on_other;
+    weft_virtual[number] = now == phase::active;
+  }
 }
 
 bool is_virtual_ever(int number) noexcept {
   bool found = false;
   for_each_entry([&](const call_entry& e) { found = found || e.number == number; });
-  return found;
+  return found || (number < table_size && is_other(number));
 }
 
 namespace {
+
+/// g has kept the processor for long, in calls of ours.
+void give_way(green& g) noexcept {
+  g.on->preempt = false;
+  look_for_events(g);
+  yield(g);
+}
 
 /// Handles what is pending for g at the end of a call; says what is to become of `result`,
 /// as signal(7) lists it.
@@ -67,6 +173,19 @@ long settle(green& g, syscall_frame& frame, long result, bool& again) noexcept {
 } // namespace
 } // namespace weft::patch
 
+extern "C" void weft_native(weft::patch::syscall_frame* frame) {
+  using namespace weft::patch;
+  green& g = *self();
+  g.in_kernel = true;
+  frame->rax = static_cast<std::uint64_t>(native_call(g, *frame));
+  do {
+    g.in_kernel = true;
+    if (g.on->preempt.load(std::memory_order_relaxed)) give_way(g);
+    if (signal_is_deliverable(g)) deliver_signals(g, *frame);
+    leave_weft(g);
+  } while (signal_is_deliverable(g));
+}
+
 extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame* frame) {
   using namespace weft::patch;
   green& g = *self();
@@ -86,6 +205,8 @@ extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame
       g.call_restarted = true;
       continue;
     }
+    if (g.on->preempt.load(std::memory_order_relaxed)) give_way(g);
+    if (the_machine().may_be_single) become_single(g);
     const bool answered = result != pass_to_kernel && result != spawn_in_kernel;
     if (answered) frame->rax = static_cast<std::uint64_t>(result);
     leave_weft(g);

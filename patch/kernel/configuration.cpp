@@ -120,6 +120,7 @@ const char* read_configuration(char** environment) noexcept {
       complaint = "weft: WEFT_STATS must be 0, 1, json or json:FILE\n";
     if (const char* v = value_of(*entry, "WEFT_NO_CHILDREN")) current.no_children = is_on(v);
     if (const char* v = value_of(*entry, "WEFT_IF_POSSIBLE")) current.if_possible = is_on(v);
+    if (const char* v = value_of(*entry, "WEFT_NO_PREEMPT")) current.preempt = !is_on(v);
     if (const char* v = value_of(*entry, "WEFT_STACK_SIZE"); v && *v) { // empty: unset
       current.stack_size = size_in(v);
       if (current.stack_size < 16384)

@@ -14,6 +14,7 @@ struct configuration {
   bool verbose = false;       // WEFT_VERBOSE=1
   bool no_children = false;   // WEFT_NO_CHILDREN=1: what the program executes runs natively
   bool if_possible = false;   // WEFT_IF_POSSIBLE=1: an unpatchable libc is no error
+  bool preempt = true;        // WEFT_NO_PREEMPT=1: threads that compute are never interrupted
   std::size_t stack_size = 0; // WEFT_STACK_SIZE=bytes[K|M|G], of threads that ask for none
   report_form statistics = report_form::none; // WEFT_STATS=1 or json[:file]
   char statistics_file[4096] = {};            // empty: standard error

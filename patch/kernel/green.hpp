@@ -53,6 +53,8 @@ struct green : entry_state,
   // Scheduling.
   core::context suspended = nullptr; // valid while parked or ready
   worker* on = nullptr;              // where it runs, or ran last
+  worker* bound = nullptr;           // the kernel thread of its own, if it has one
+  green* next_returned = nullptr;    // in processor::returned
   void* thread_pointer = nullptr;    // FS base
   wakeup why = wakeup::none;
   park_reason reason = park_reason::io;
@@ -65,6 +67,8 @@ struct green : entry_state,
   /// recorded by the worker and acted upon when the handler is done, as kernels do.
   volatile bool in_kernel = false;
 
+  long native_number = 0; // of the call that the kernel makes for it, or made last
+
   // Identity.
   pid_t tid = 0;
   char name[16] = {}; // PR_SET_NAME
@@ -76,6 +80,7 @@ struct green : entry_state,
   std::uint64_t waits_for = 0;     // sigtimedwait's set while parked there
   std::uint64_t saved_blocked = 0; // what sigsuspend, ppoll, ... will put back
   bool restore_blocked = false;
+  bool interrupted_without = false; // a signal found it while its worker had no processor
   signal_queue pending;
   stack_t alternate_stack{nullptr, SS_DISABLE, 0};
 

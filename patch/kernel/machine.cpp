@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "patch/kernel/machine.hpp"
 
+#include <sys/syscall.h>
+
 #include <new>
 
 #include "patch/kernel/scheduler.hpp"
+#include "patch/sites/raw_syscall.hpp"
 
 constinit thread_local weft::patch::entry_state* weft_self = nullptr;
 
@@ -20,7 +23,13 @@ void wake_waiter(core::io_waiter& w) noexcept {
 
 } // namespace
 
-machine::machine() noexcept : timers(core::monotonic_now()), reactor(wake_waiter) {}
+machine::machine() noexcept : timers(core::monotonic_now()), reactor(wake_waiter) {
+  first.started = true;
+  first.current = &first.idle;
+  first.tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
+  processor.home = &first;
+  processor.holder = &first;
+}
 
 machine& the_machine() noexcept {
   return *std::launder(reinterpret_cast<machine*>(storage));

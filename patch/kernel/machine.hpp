@@ -6,7 +6,9 @@
 #include "patch/kernel/files_in_use.hpp"
 #include "patch/kernel/futex.hpp"
 #include "patch/kernel/green.hpp"
+#include "patch/kernel/monitor.hpp"
 #include "patch/kernel/object_pool.hpp"
+#include "patch/kernel/processor.hpp"
 #include "patch/kernel/ring.hpp"
 #include "patch/kernel/signals.hpp"
 #include "patch/kernel/stacks.hpp"
@@ -39,7 +41,11 @@ struct machine {
   pid_t main_tid = 0; // the thread whose tid is the process id
   object_pool<green> greens;
 
+  patch::processor processor;
   worker first; // on the process's initial kernel thread
+  patch::monitor monitor;
+  /// Only the main thread is left: its next call ends the active phase.
+  bool may_be_single = false;
   core::timer_wheel timers;
   core::reactor reactor;
   futex_table futexes;

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "patch/kernel/machine.hpp"
+#include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/thread.hpp"
 #include "patch/kernel/thread_pointer.hpp"
 #include "patch/kernel/wait.hpp"
@@ -23,21 +24,51 @@ namespace {
 /// turns.
 constexpr unsigned turns_between_polls = 64;
 
-/// The scheduler's stack, guard included. It never runs the program's code.
-constexpr std::size_t idle_stack_size = 64 * 1024;
-
 /// Into the queue of those that shall run: at its end, or at its head.
 void enqueue(green& g) noexcept {
+  machine& m = the_machine();
   if (g.urgent)
-    g.on->ready.push_front(g);
+    m.processor.ready.push_front(g);
   else
-    g.on->ready.push_back(g);
+    m.processor.ready.push_back(g);
+  m.monitor.look();
+}
+
+/// Leaves g, which came back without a processor, where who holds it finds it.
+void publish(green& g) noexcept {
+  machine& m = the_machine();
+  g.next_returned = m.processor.returned.load(std::memory_order_relaxed);
+  while (!m.processor.returned.compare_exchange_weak(g.next_returned, &g))
+    ;
+  if (m.processor.polling) m.reactor.interrupt();
+}
+
+/// Takes back what came from the kernel, in the order in which it came.
+void take_returned(processor& p) noexcept {
+  if (!p.returned.load(std::memory_order_relaxed)) return;
+  green* g = p.returned.exchange(nullptr, std::memory_order_acquire);
+  green* in_order = nullptr;
+  while (g) {
+    green* next = g->next_returned;
+    g->next_returned = in_order;
+    in_order = g;
+    g = next;
+  }
+  while (in_order) {
+    green* next = in_order->next_returned;
+    p.ready.push_back(*in_order);
+    in_order = next;
+  }
 }
 
 /// The other half of a switch, done by whoever was switched to: only now is the previous
 /// thread's context complete and may another worker take it.
 void finish_switch(green& previous, core::context suspended) noexcept {
   previous.suspended = suspended;
+  if (self()->on->state.load(std::memory_order_relaxed) == worker_state::without) {
+    publish(previous);
+    return;
+  }
   if (previous.exited) {
     finish_exit(previous);
     return;
@@ -53,20 +84,26 @@ void finish_switch(green& previous, core::context suspended) noexcept {
 /// perhaps on another worker. Out of line: no address of a thread-local may be kept over it.
 [[gnu::noinline]] void switch_to(green& from, green& to) noexcept {
   to.on = from.on;
-  ++the_machine().stats.switches;
+  from.on->current = &to;
   set_thread_pointer(to.thread_pointer);
   const core::transfer t = weft_jump_keeping_vectors(to.suspended, &from, core::jump);
   finish_switch(*static_cast<green*>(t.data), t.from);
 }
 
+void count_turn(processor& p) noexcept {
+  ++the_machine().stats.switches;
+  p.turns.store(p.turns.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
 /// Gives the processor to the next ready thread, or to the worker's own context.
 void run_next(green& from) noexcept {
-  worker& w = *from.on;
-  if (w.ready.empty() || w.budget == 0) {
-    switch_to(from, w.idle);
+  processor& p = the_machine().processor;
+  if (p.ready.empty() || p.budget == 0 || p.ready.front().bound) {
+    switch_to(from, from.on->idle);
   } else {
-    --w.budget;
-    switch_to(from, w.ready.pop_front());
+    --p.budget;
+    count_turn(p);
+    switch_to(from, p.ready.pop_front());
   }
 }
 
@@ -78,26 +115,49 @@ void fire_timers(machine& m) noexcept {
     unpark(static_cast<green&>(due.pop_front()), wakeup::timeout);
 }
 
+/// Who is to run next, if it is not w: a thread of its own kernel thread, or the initial one,
+/// which was only stood in for. Null: w itself. (Null too if there is no other worker.)
+worker* proper_worker(processor& p, worker& w) noexcept {
+  if (!p.ready.empty() && p.ready.front().bound) {
+    worker& own = *p.ready.front().bound;
+    return &own == &w ? nullptr : &own;
+  }
+  if (&w == p.home) return nullptr;
+  if (take_spare(*p.home)) return p.home;
+  return w.bound ? find_worker() : nullptr;
+}
+
+/// Waits for events, or looks if some are there.
+void poll(machine& m, worker& w) noexcept {
+  processor& p = m.processor;
+  core::nanoseconds until = 0;
+  if (p.ready.empty()) {
+    until = m.timers.next_due();
+    // Whoever comes back from now on interrupts the wait.
+    p.polling = true;
+    if (p.returned) until = 0;
+  }
+  const int polled = m.reactor.poll(until);
+  p.polling.store(false, std::memory_order_relaxed);
+  if (polled < 0 && polled != -EINTR && p.ready.empty()) { // no descriptor is left to poll with
+    const timespec pause{0, shortage_pause};
+    raw_syscall(SYS_nanosleep, &pause, nullptr);
+  }
+  route_arrived_signal(w);
+}
+
+/// Gives the processor to `other`; w, the caller, has none then.
+void pass_processor(processor& p, worker& w, worker& other) noexcept {
+  set_kernel_mask(every_signal);
+  w.kernel_blocks_all = true; // until it has the processor again
+  route_arrived_signal(w);
+  w.state.store(worker_state::without, std::memory_order_relaxed);
+  give_processor(p, other);
+}
+
 [[noreturn]] void idle_loop(core::transfer t) noexcept {
   finish_switch(*static_cast<green*>(t.data), t.from);
-  machine& m = the_machine();
-  for (;;) {
-    // Looked up each time round: a fork's child begins again with everything reset.
-    worker& w = *self()->on;
-    route_arrived_signal(w);
-    fire_timers(m);
-    const int polled = m.reactor.poll(w.ready.empty() ? m.timers.next_due() : 0);
-    if (polled < 0 && polled != -EINTR) { // no descriptor is left to poll with
-      const timespec pause{0, shortage_pause};
-      if (w.ready.empty()) raw_syscall(SYS_nanosleep, &pause, nullptr);
-    }
-    route_arrived_signal(w);
-    fire_timers(m);
-    if (!w.ready.empty()) {
-      w.budget = turns_between_polls;
-      switch_to(w.idle, w.ready.pop_front());
-    }
-  }
+  work(*self()->on);
 }
 
 [[noreturn]] void first_entry(core::transfer t) noexcept {
@@ -146,7 +206,8 @@ void yield(green& g) noexcept {
 }
 
 void look_for_events(green& g) noexcept {
-  g.on->budget = 0;
+  the_machine().processor.budget = 0;
+  (void)g;
 }
 
 void launch(green& g) noexcept {
@@ -155,7 +216,7 @@ void launch(green& g) noexcept {
   syscall_frame* frame = g.first_frame;
   g.suspended = core::make_context(frame, idle_stack_size, first_entry);
   g.why = wakeup::event;
-  g.on->ready.push_back(g);
+  enqueue(g);
 }
 
 void leave(green& g) noexcept {
@@ -170,25 +231,63 @@ bool prepare_worker(worker& w) noexcept {
   the_machine().reactor.prepare_interrupt();
   prepare_signal_stack(w);
   if (w.idle.suspended) return true;
-  const long at = core::sys::map(nullptr, idle_stack_size, PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
-  void* tls = make_bare_tls(w.idle);
-  if (at < 0 || !tls) return false;
-  core::sys::protect(reinterpret_cast<void*>(at), 4096, PROT_NONE);
-  w.idle.thread_pointer = tls;
-  w.idle.in_kernel = true;
-  w.idle.on = &w;
-  w.idle.why = wakeup::parked;
-  void* top = reinterpret_cast<char*>(at) + idle_stack_size;
-  w.idle.suspended = core::make_context(top, idle_stack_size - 4096, idle_loop);
+  if (!furnish(w)) return false;
+  w.idle.suspended = core::make_context(w.stack_top, idle_stack_size - 4096, idle_loop);
   return true;
+}
+
+void work(worker& w) noexcept {
+  machine& m = the_machine();
+  processor& p = m.processor;
+  for (;;) {
+    if (w.state.load(std::memory_order_relaxed) == worker_state::without) wait_for_processor(w);
+    route_arrived_signal(w);
+    take_returned(p);
+    fire_timers(m);
+    poll(m, w);
+    take_returned(p);
+    fire_timers(m);
+    if (worker* other = proper_worker(p, w)) {
+      pass_processor(p, w, *other);
+      continue;
+    }
+    if (p.ready.empty()) continue;
+    // One that stands in for another gives way as soon as that is back.
+    p.budget = &w == p.home ? turns_between_polls : 0;
+    m.monitor.look();
+    count_turn(p);
+    switch_to(w.idle, p.ready.pop_front());
+  }
+}
+
+void wait_for_turn(green& g) noexcept {
+  worker& w = *g.on;
+  set_kernel_mask(every_signal);
+  // What came in between goes along, since this worker may not look at it any more.
+  const bool carries = w.signal_arrived;
+  const siginfo_t carried = w.arrived;
+  w.signal_arrived = false;
+  g.why = wakeup::event;
+  switch_to(g, w.idle);
+  if (!carries) return;
+  if (green* target = recipient(carried, g))
+    send_signal(*target, carried);
+  else
+    the_machine().signals.pending.push(carried);
 }
 
 void reset_scheduler_after_fork(green& g) noexcept {
   machine& m = the_machine();
   m.timers.reset(core::monotonic_now());
   m.reactor.reset_after_fork();
-  g.on->ready.reset();
+  worker& w = *g.on;
+  forget_workers_but(w);
+  m.processor.ready.reset();
+  m.processor.home = &w;
+  m.processor.holder = &w;
+  m.processor.returned = nullptr;
+  m.processor.polling = false;
+  m.monitor.reset_after_fork();
 }
 
 } // namespace weft::patch

@@ -32,8 +32,20 @@ void launch(green& g) noexcept;
 /// Leaves g, which has exited, for ever. Its exit is made known once its stack is free.
 [[noreturn]] void leave(green& g) noexcept;
 
-/// Makes the worker's own context. Done when the second green thread is made.
+/// The scheduler's stack, guard included. It never runs the program's code.
+inline constexpr std::size_t idle_stack_size = 64 * 1024;
+
+/// Makes the context of the worker on the initial kernel thread. Done when the second green
+/// thread is made.
 bool prepare_worker(worker& w) noexcept;
+
+/// What a worker's own context does, for ever: runs what is ready, else waits for events. The
+/// beginning of every other worker, which has no processor yet.
+[[noreturn]] void work(worker& w) noexcept;
+
+/// g, the caller, came back from the kernel on a worker that has lost the processor meanwhile.
+/// Returns when g is scheduled again, perhaps on another worker.
+void wait_for_turn(green& g) noexcept;
 
 /// In a fork's child: only `g` is left.
 void reset_scheduler_after_fork(green& g) noexcept;

@@ -13,16 +13,23 @@ namespace {
 
 constexpr std::uint64_t restorer_flag = 0x04000000; // SA_RESTORER
 
+/// SIGURG comes to on_signal even if the program has no handler for it.
+constinit bool errands_taken_over = false;
+
+/// Its address is what tells weft's own SIGURG from others.
+constinit const char marks[2] = {};
+
 /// What the kernel is told when the program asks for `wanted`.
 signal_state::action as_registered(int signal, const signal_state::action& wanted) noexcept {
-  const bool always = access_faults & signal_bit(signal);
+  const bool errands = signal == SIGURG && errands_taken_over;
+  const bool always = errands || (access_faults & signal_bit(signal));
   if (!always && !is_caught(wanted)) return wanted;
   signal_state::action a;
   a.handler = reinterpret_cast<void*>(on_signal);
   a.flags = (wanted.flags & (SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT | SA_ONSTACK)) | SA_SIGINFO |
             restorer_flag;
   // What nobody catches may be a stack that is full.
-  if (!is_caught(wanted)) a.flags |= SA_ONSTACK;
+  if (errands || !is_caught(wanted)) a.flags |= SA_ONSTACK;
   a.restorer = reinterpret_cast<void*>(weft_signal_return);
   a.mask = every_signal;
   return a;
@@ -70,6 +77,32 @@ void show_ignored_faults(bool shown) noexcept {
     const signal_state::action kernel = shown ? action : as_registered(signal, action);
     raw_syscall(SYS_rt_sigaction, signal, &kernel, nullptr, 8);
   }
+}
+
+void take_over_errands() noexcept {
+  if (errands_taken_over) return;
+  errands_taken_over = true;
+  const signal_state::action kernel = as_registered(SIGURG, the_machine().signals.actions[SIGURG]);
+  raw_syscall(SYS_rt_sigaction, SIGURG, &kernel, nullptr, 8);
+}
+
+void send_errand(const worker& w, errand what) noexcept {
+  siginfo_t info{};
+  info.si_signo = SIGURG;
+  info.si_code = SI_QUEUE;
+  info.si_pid = the_machine().main_tid;
+  info.si_value.sival_ptr = const_cast<char*>(&marks[static_cast<int>(what)]);
+  raw_syscall(SYS_rt_tgsigqueueinfo, the_machine().main_tid, w.tid, SIGURG, &info);
+}
+
+bool is_errand(const siginfo_t& info, errand& what) noexcept {
+  if (info.si_signo != SIGURG || info.si_code != SI_QUEUE) return false;
+  for (const errand each : {errand::preempt, errand::attend}) {
+    if (info.si_value.sival_ptr != &marks[static_cast<int>(each)]) continue;
+    what = each;
+    return true;
+  }
+  return false;
 }
 
 void take_default_action(int signal) noexcept {

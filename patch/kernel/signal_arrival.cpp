@@ -2,6 +2,9 @@
 #include <sys/mman.h>
 
 #include "patch/kernel/machine.hpp"
+#include "patch/kernel/native.hpp"
+#include "patch/kernel/preempt_stack.hpp"
+#include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/signal_context.hpp"
 #include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/thread.hpp"
@@ -38,8 +41,10 @@ bool is_threads_own(const siginfo_t& info) noexcept {
           info.si_pid == the_machine().main_tid);
 }
 
-/// Who takes the signal that arrived while `current` ran: as in Linux the main thread if it
-/// will, then the running one, then one whose wait it ends, then any. Null: nobody.
+} // namespace
+
+/// As in Linux the main thread if it will, then the running one, then one whose wait it ends, then
+/// any.
 green* recipient(const siginfo_t& info, green& current) noexcept {
   machine& m = the_machine();
   const std::uint64_t bit = signal_bit(info.si_signo);
@@ -57,33 +62,65 @@ green* recipient(const siginfo_t& info, green& current) noexcept {
   return any;
 }
 
+namespace {
+
+void block_all(worker& w) noexcept {
+  if (w.kernel_blocks_all) return;
+  w.kernel_blocks_all = true;
+  set_kernel_mask(every_signal);
+}
+
+/// Leaves a signal's frame for where it interrupted g, the caller; all signals are blocked.
+void return_from_signal(green& g, ucontext_t& context) noexcept {
+  worker& w = *g.on;
+  mask_of(context) = w.kernel_mask;
+  // The frame may have been made by another worker's kernel thread.
+  context.uc_stack = w.has_signal_stack ? stack_t{w.signal_stack, 0, worker::signal_stack_size}
+                                        : stack_t{nullptr, SS_DISABLE, 0};
+  w.kernel_blocks_all = false;
+  g.in_kernel = false;
+}
+
+/// Handles `info` for g, the caller, and counts it in `done`.
+void take_and_note(green& g, siginfo_t& info, ucontext_t& context, delivery& done) noexcept {
+  const std::uint64_t flags = the_machine().signals.actions[info.si_signo].flags;
+  if (!take_signal(g, info, context)) return;
+  done.handled = true;
+  if (!(flags & SA_RESTART)) done.may_restart = false;
+}
+
 /// What is to be done about a signal that found g in the program's code.
 void on_signal_in_program(int, siginfo_t* info, void* opaque) noexcept {
   auto& context = *static_cast<ucontext_t*>(opaque);
   green* g = self();
   g->in_kernel = true;
   g->on->kernel_blocks_all = true;
-  green* taker = is_fault(*info) ? g : recipient(*info, *g);
-  if (taker == g)
-    take_signal(*g, *info, context);
-  else
-    send_signal(taker ? *taker : *g, *info);
+  if (g->interrupted_without) {
+    g->interrupted_without = false;
+    wait_for_turn(*g);
+    block_all(*g->on);
+  }
+  delivery done;
+  errand what;
+  if (!is_errand(*info, what)) {
+    green* taker = is_fault(*info) ? g : recipient(*info, *g);
+    if (taker == g)
+      take_and_note(*g, *info, context, done);
+    else
+      send_signal(taker ? *taker : *g, *info);
+  }
   for (;;) {
     siginfo_t next;
     while (next_signal(*g, ~g->blocked, next))
-      take_signal(*g, next, context);
+      take_and_note(*g, next, context, done);
     // From here to rt_sigreturn nothing may come in between.
     worker& w = *g->on;
-    if (!w.kernel_blocks_all) {
-      w.kernel_blocks_all = true;
-      set_kernel_mask(every_signal);
-    }
+    block_all(w);
     if (!w.signal_arrived) break;
     route_arrived_signal(w);
   }
-  mask_of(context) = g->on->kernel_mask;
-  g->on->kernel_blocks_all = false;
-  g->in_kernel = false;
+  resume_native(*g, context, done);
+  return_from_signal(*g, context);
 }
 
 bool is_blocked(const green& g, int signal) noexcept {
@@ -109,6 +146,32 @@ void* own_signal_stack(const green& g, const ucontext_t& context) noexcept {
   return const_cast<char*>(interrupted) - red_zone;
 }
 
+/// The thread that was interrupted has had its share. It runs on a stack of weft's, since its own
+/// may have no room for all that the processor's registers hold.
+void on_preempted(int, siginfo_t* info, void* opaque) noexcept {
+  auto& context = *static_cast<ucontext_t*>(opaque);
+  green* g = self();
+  g->in_kernel = true;
+  worker& before = *g->on;
+  before.preempt = false;
+  // As set_blocked would leave it: others run here now.
+  before.kernel_blocks_all = false;
+  if (!before.signal_arrived) set_kernel_mask(before.kernel_mask);
+  look_for_events(*g);
+  yield(*g);
+  worker& w = *g->on;
+  block_all(w);
+  if (w.signal_arrived) route_arrived_signal(w);
+  if (signal_is_deliverable(*g)) {
+    // What became pending meanwhile is handled on the program's own stack.
+    void* own = own_signal_stack(*g, context);
+    release_preempt_stack(&context);
+    continue_below(own, on_signal_in_program, SIGURG, *info, context);
+  }
+  release_preempt_stack(&context);
+  return_from_signal(*g, context);
+}
+
 } // namespace
 
 void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
@@ -124,12 +187,16 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
     // A kernel thread that weft did not make, or a vfork child.
     if (is_caught(action))
       reinterpret_cast<void (*)(int, siginfo_t*, void*)>(action.handler)(signal, info, opaque);
-    else if (action.handler != reinterpret_cast<void*>(SIG_IGN))
+    else if (action.handler != reinterpret_cast<void*>(SIG_IGN) && !is_ignored_by_default(signal))
       take_default_action(signal);
     return;
   }
   if (g->in_kernel) {
     worker& w = *g->on;
+    if (errand what; is_errand(*info, what)) {
+      if (g == &w.idle) w.preempt = false;
+      return;
+    }
     if (w.signal_arrived) { // only what shows wrong addresses is let in then: back to the kernel
       raw_syscall(SYS_rt_sigqueueinfo, m.main_tid, signal, info);
       mask_of(context) = every_signal;
@@ -142,10 +209,23 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
     if (g == &w.idle) m.reactor.interrupt();
     return;
   }
-  const worker& w = *g->on;
+  worker& w = *g->on;
+  const worker_state was = interrupt_native(*g);
+  g->interrupted_without = was == worker_state::without;
   const auto* here = static_cast<const char*>(__builtin_frame_address(0));
-  if (w.has_signal_stack && here >= w.signal_stack &&
-      here < w.signal_stack + worker::signal_stack_size)
+  const bool on_workers_stack = w.has_signal_stack && here >= w.signal_stack &&
+                                here < w.signal_stack + worker::signal_stack_size;
+  errand what;
+  if (is_errand(*info, what) && what == errand::preempt && was != worker_state::without) {
+    if (was == worker_state::in_native) { // the next look takes the processor away instead
+      resume_native(*g, context, delivery{});
+      return;
+    }
+    char* top = on_workers_stack ? take_preempt_stack() : nullptr;
+    if (!top) return;
+    continue_below(top, on_preempted, signal, *info, context);
+  }
+  if (on_workers_stack)
     continue_below(own_signal_stack(*g, context), on_signal_in_program, signal, *info, context);
   on_signal_in_program(signal, info, opaque);
 }

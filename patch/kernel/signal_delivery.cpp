@@ -89,7 +89,13 @@ void send_signal(green& g, const siginfo_t& info) noexcept {
   const std::uint64_t bit = signal_bit(info.si_signo);
   if (ignored && !(g.blocked & bit)) return;
   g.pending.push(info);
-  if (g.interruptible && signal_is_deliverable(g)) unpark(g, wakeup::signal);
+  if (!signal_is_deliverable(g)) return;
+  if (g.interruptible) {
+    unpark(g, wakeup::signal);
+  } else if (g.on && g.on->current == &g &&
+             g.on->state.load(std::memory_order_relaxed) == worker_state::without) {
+    send_errand(*g.on, errand::attend); // it waits in the kernel
+  }
 }
 
 delivery deliver_signals(green& g, syscall_frame& frame) noexcept {

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <ucontext.h>
 
+#include "patch/kernel/monitor.hpp"
 #include "patch/kernel/signals.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
@@ -45,6 +46,15 @@ inline void set_kernel_mask(std::uint64_t mask) noexcept {
 /// Does what is to be done about a signal of g's, the caller's: handler, default action, or
 /// nothing. Says whether a handler ran.
 bool take_signal(green& g, siginfo_t& info, ucontext_t& context) noexcept;
+
+/// Who takes the signal that arrived while `current` ran, or null.
+[[nodiscard]] green* recipient(const siginfo_t& info, green& current) noexcept;
+
+/// Has the kernel call on_signal for SIGURG, which is how the monitor reaches a worker, whatever
+/// the program thinks of that signal.
+void take_over_errands() noexcept;
+/// Whether a signal is the monitor's, or another thread's of weft's; `what` is then its errand.
+[[nodiscard]] bool is_errand(const siginfo_t& info, errand& what) noexcept;
 
 /// What the kernel calls for every signal that the program catches.
 void on_signal(int signal, siginfo_t* info, void* context) noexcept;

@@ -20,7 +20,7 @@ void signal_state::add(green& g) noexcept {
 void signal_state::remove(green& g) noexcept {
   for (std::uint64_t rest = g.blocked; rest; rest &= rest - 1)
     --blocked_by[__builtin_ctzll(rest)];
-  worker& w = *g.on;
+  worker& w = *self()->on;
   if (worker_mask() != w.kernel_mask) apply_worker_mask(w);
 }
 
@@ -29,6 +29,8 @@ std::uint64_t signal_state::worker_mask() const noexcept {
   std::uint64_t mask = 0;
   for (int i = 0; i < count; ++i)
     if (blocked_by[i] == threads || awaited_by[i]) mask |= std::uint64_t{1} << i;
+  // The monitor's way to a worker is always open; what the program blocks waits with us.
+  if (the_machine().now == phase::active) mask &= ~signal_bit(SIGURG);
   return without_access_faults(mask);
 }
 
@@ -61,6 +63,7 @@ void set_blocked(green& g, std::uint64_t mask) noexcept {
   }
   g.blocked = mask;
   kernel = without_access_faults(kernel);
+  if (the_machine().now == phase::active) kernel &= ~signal_bit(SIGURG);
   if (kernel != w.kernel_mask) apply_worker_mask(w);
 }
 

@@ -50,6 +50,7 @@ void print(const statistics& s) noexcept {
   out << "weft: parks";
   for (int i = 0; i < static_cast<int>(park_reason::count); ++i)
     out << (i ? ", " : " ") << name_of(static_cast<park_reason>(i)) << " " << s.parks[i];
+  out << "; hand-overs " << s.hand_overs << ", preemptions " << s.preemptions;
 }
 
 void print_json(const statistics& s, int process) noexcept {
@@ -59,7 +60,7 @@ void print_json(const statistics& s, int process) noexcept {
       << ", \"parks\": {";
   for (int i = 0; i < static_cast<int>(park_reason::count); ++i)
     out << (i ? ", \"" : "\"") << name_of(static_cast<park_reason>(i)) << "\": " << s.parks[i];
-  out << "}}";
+  out << "}, \"hand_overs\": " << s.hand_overs << ", \"preemptions\": " << s.preemptions << "}";
 }
 
 } // namespace weft::patch

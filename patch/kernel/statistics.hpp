@@ -15,6 +15,8 @@ struct statistics {
   std::uint64_t parks[static_cast<int>(park_reason::count)] = {};
   std::uint64_t threads_made = 0;
   unsigned threads_peak = 0; // green threads alive at once
+  std::uint64_t hand_overs = 0;
+  std::uint64_t preemptions = 0;
 };
 
 /// Where reports are written: standard error as it is now, since many programs close theirs

@@ -11,6 +11,7 @@
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/thread_pointer.hpp"
 #include "patch/kernel/user_memory.hpp"
+#include "patch/kernel/worker.hpp"
 
 namespace weft::patch {
 namespace {
@@ -84,18 +85,29 @@ green* find_thread(pid_t tid) noexcept {
   return found;
 }
 
-void choose_phase() noexcept {
+void become_active() noexcept {
+  machine& m = the_machine();
+  m.may_be_single = false;
+  if (m.now == phase::active) return;
+  m.now = phase::active;
+  m.monitor.start();
+  if (m.phase_changed) m.phase_changed(phase::active);
+}
+
+void become_single(green& g) noexcept {
   machine& m = the_machine();
   // A thread that is left alone but has a tid of ours goes on needing us.
-  const bool alone = m.count == 1 && m.all.front().tid == m.main_tid;
-  const phase next = alone ? phase::single : phase::active;
-  if (next == m.now) return;
-  m.now = next;
-  // Faults are let in while calls are ours.
-  worker& w = *m.all.front().on;
-  if (m.signals.worker_mask() != w.kernel_mask) apply_worker_mask(w);
-  if (alone) hand_pending_to_kernel(m.all.front());
-  if (m.phase_changed) m.phase_changed(next);
+  if (!m.may_be_single || g.tid != m.main_tid) return;
+  m.may_be_single = false;
+  // Whoever stands in gives the processor back as soon as the initial kernel thread is free.
+  while (g.on != m.processor.home)
+    yield(g);
+  dismiss_spares();
+  m.monitor.retire();
+  hand_pending_to_kernel(g);
+  m.now = phase::single;
+  apply_worker_mask(*g.on);
+  if (m.phase_changed) m.phase_changed(phase::single);
 }
 
 void* make_bare_tls(green& g) noexcept {
@@ -147,7 +159,7 @@ long create_thread(green& creator, const syscall_frame& frame, const clone_args&
   g->first_frame->user_rsp = top;
 
   enroll(*g);
-  choose_phase();
+  become_active();
   launch(*g);
   return g->tid;
 }
@@ -175,7 +187,7 @@ void finish_exit(green& g) noexcept {
   strike_off(g);
   g.pending.clear();
   const bool was_main = g.tid == m.main_tid;
-  if (m.count == 1) choose_phase();
+  m.may_be_single = m.count == 1;
   if (!was_main) m.greens.destroy(&g);
   // From here on the joiner may free the thread's stack and TLS.
   if (word && put_user(word, 0u)) m.futexes.wake(word, 1, ~0u);
@@ -194,7 +206,7 @@ void keep_only(green& g) noexcept {
   bucket_of(g.tid).push_back(g);
   g.pending.clear(); // pending signals are not inherited
   m.signals.pending.clear();
-  choose_phase();
+  m.may_be_single = true;
 }
 
 } // namespace weft::patch

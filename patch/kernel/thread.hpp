@@ -29,8 +29,11 @@ void finish_exit(green& g) noexcept;
 void enroll(green& g) noexcept;
 void strike_off(green& g) noexcept;
 
-/// Turns the virtual calls on or off, as there is more than one thread or not.
-void choose_phase() noexcept;
+/// Turns the virtual calls on, as there is more than one thread.
+void become_active() noexcept;
+/// Turns them off again if g, the caller, is the main thread and the only one: it goes on alone,
+/// on the initial kernel thread, and calls the kernel itself.
+void become_single(green& g) noexcept;
 
 /// In a fork's child: forgets all but g, whose tid the kernel has changed.
 void keep_only(green& g) noexcept;

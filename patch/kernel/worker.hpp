@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <atomic>
 #include <cstdint>
 
 #include "patch/kernel/green.hpp"
@@ -10,17 +11,51 @@
 
 namespace weft::patch {
 
-/// A kernel thread that runs green threads, and what belongs to it alone.
-struct worker {
-  core::list<green, ready_tag> ready;
+struct processor;
 
+/// What a worker is at, as far as the processor goes.
+enum class worker_state : std::uint32_t {
+  running,   // it holds the processor
+  in_native, // it holds it, but is in a call of the kernel's: the monitor may take it away
+  without,   // it has none: still in that call, on its way back, or asleep
+};
+
+/// What a worker that sleeps is woken for.
+enum class worker_order : std::uint32_t {
+  sleep,
+  run,  // the processor is yours
+  exit, // you are not needed any more
+};
+
+struct spare_tag;
+
+/// A kernel thread that runs green threads, and what belongs to it alone.
+struct worker : core::list_hook<spare_tag> {
   /// The worker's own context: polls for events when nothing is ready. A green thread
   /// only in form; it has a thread pointer of its own, since the last thread's TLS may be
   /// gone by the time that the worker polls.
   green idle;
 
-  /// Switches left until events are polled although threads are ready.
-  unsigned budget = 0;
+  void* stack_top = nullptr; // idle's; null for the initial kernel thread until it has one
+  bool started = false;      // it has held the processor, or is about to
+
+  /// The thread that runs here, or `idle`.
+  green* current = nullptr;
+
+  std::atomic<worker_state> state{worker_state::running};
+  /// Counts calls of the kernel's, by which the monitor knows one that lasts.
+  std::atomic<std::uint32_t> native_calls{0};
+
+  std::atomic<worker_order> order{worker_order::sleep}; // a futex
+  pid_t tid = 0;                                        // the kernel's
+  /// Zeroed by the kernel when the kernel thread has ended; a futex.
+  std::uint32_t alive = 0;
+
+  /// The thread that alone runs here, if this worker is one thread's own.
+  green* bound = nullptr;
+
+  /// The running thread has had its share: it yields at the end of its call.
+  std::atomic<bool> preempt{false};
 
   /// What the kernel blocks for this kernel thread while it runs the program.
   std::uint64_t kernel_mask = 0;
@@ -39,5 +74,46 @@ struct worker {
   volatile bool signal_arrived = false;
   siginfo_t arrived;
 };
+
+/// Makes what a worker's own context needs: a stack and TLS. False: no memory.
+[[nodiscard]] bool furnish(worker& w) noexcept;
+
+/// A worker that sleeps, or a new one, to be given the processor. Null if there can be none.
+/// To be called by who holds the processor, or by the monitor.
+[[nodiscard]] worker* find_worker() noexcept;
+
+/// Gives one back that was not needed.
+void return_spare(worker& w) noexcept;
+
+/// A new kernel thread with the caller's credentials, namespaces and so on.
+[[nodiscard]] worker* make_worker() noexcept;
+
+/// Gives the processor to `to`, which sleeps and is nobody's spare any more.
+void give_processor(processor& p, worker& to) noexcept;
+
+/// Takes `w` out of the spare ones, if it sleeps among them.
+[[nodiscard]] bool take_spare(worker& w) noexcept;
+
+/// Sleeps until the processor is given to w, the caller, which has none. Does not return if the
+/// worker is told to end. All signals are blocked meanwhile.
+void wait_for_processor(worker& w) noexcept;
+
+/// Ends w, the caller, which has given its processor away.
+[[noreturn]] void exit_worker(worker& w) noexcept;
+
+/// Ends all that sleep, and waits until they are gone.
+void dismiss_spares() noexcept;
+
+/// In a fork's child: the caller's is the only kernel thread.
+void forget_workers_but(worker& w) noexcept;
+
+/// Starts a kernel thread in `entry(argument)`, with all signals blocked. Its tid, or -errno;
+/// *alive is made 1, and 0 when it has ended.
+long start_kernel_thread(void* stack_top, void* thread_pointer, void (*entry)(void*),
+                         void* argument, std::uint32_t* alive) noexcept;
+/// Ends the calling kernel thread.
+[[noreturn]] void end_kernel_thread() noexcept;
+/// Waits until *alive is 0.
+void wait_for_end(std::uint32_t* alive) noexcept;
 
 } // namespace weft::patch

@@ -26,6 +26,7 @@ constexpr flag flags[] = {
     {"--verbose", "WEFT_VERBOSE", &options::verbose},
     {"--if-possible", "WEFT_IF_POSSIBLE", &options::if_possible},
     {"--no-children", "WEFT_NO_CHILDREN", &options::no_children},
+    {"--no-preempt", "WEFT_NO_PREEMPT", &options::no_preempt},
 };
 
 /// An option with a value; `source`, its name or its variable's, is for complaints.
@@ -153,12 +154,13 @@ Runs an unmodified threaded program with its threads as green threads.
   --check            only tell whether the program can be patched
   --if-possible      run a program that cannot be patched as it is
   --no-children      do not patch the programs that it starts
+  --no-preempt       never interrupt a thread that computes while others wait
   --help, --version
   --                 end of weft's options
 
 The same by variables: WEFT_VERBOSE=1, WEFT_STATS=1, WEFT_STACK_SIZE=N,
 WEFT_DUMP_SIGNAL=S, WEFT_WARN_BLOCKING=MS, WEFT_IF_POSSIBLE=1,
-WEFT_NO_CHILDREN=1.
+WEFT_NO_CHILDREN=1, WEFT_NO_PREEMPT=1.
 
 Exit status: the program's; 127 when it is missing, 126 when it cannot be
 executed, 125 when weft refuses it or does not understand its own options.

@@ -23,6 +23,7 @@ struct options {
   action what = action::run;
   bool verbose = false;
   bool if_possible = false;
+  bool no_preempt = false;
   bool no_children = false;
   std::uint64_t stack_size = 0;     // bytes; 0 leaves it to the program and its limits
   std::string stats;                // "0", "1", "json" or "json:" and an absolute path

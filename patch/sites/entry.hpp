@@ -38,7 +38,7 @@ struct entry_state {
 /// The dispatcher's answers.
 enum class dispatch_result : int {
   done = 0,   ///< frame->rax is the result
-  native = 1, ///< the kernel shall do it, with the frame's registers
+  native = 1, ///< the kernel shall do it, with the frame's registers: weft_native
   /// The kernel shall do it (clone, clone3, vfork, fork with the frame's registers), whatever
   /// stack and memory the child will have. A child that shares this memory continues in the
   /// program at once, without a word to us. The parent, and a child with memory of its own, get
@@ -67,6 +67,9 @@ extern "C" {
 [[gnu::visibility("hidden")]] weft::patch::dispatch_result
 weft_dispatch(weft::patch::syscall_frame* frame);
 
+/// After dispatch_result::native: makes the call that the frame describes, and puts its result there.
+[[gnu::visibility("hidden")]] void weft_native(weft::patch::syscall_frame* frame);
+
 /// After dispatch_result::spawn, in the parent and in a child with its own memory, with the
 /// system call's result in frame->rax. In a child that was given a stack it runs on that.
 [[gnu::visibility("hidden")]] void weft_after_spawn(weft::patch::syscall_frame* frame);
@@ -78,9 +81,7 @@ weft_dispatch(weft::patch::syscall_frame* frame);
 weft_resume_frame(const weft::patch::syscall_frame* frame);
 
 /// The stub's code is [weft_entry_begin, weft_entry_end). A signal that finds the instruction
-/// pointer at one of weft_entry_native came back from a blocking call of the kernel, or, two bytes
-/// before one, is about to make or to restart it.
+/// pointer at weft_entry_native_fast came back from a call of the kernel that is not virtual.
 [[gnu::visibility("hidden")]] extern const char weft_entry_begin[], weft_entry_end[];
-[[gnu::visibility("hidden")]] extern const char weft_entry_native_fast[],
-    weft_entry_native_dispatched[];
+[[gnu::visibility("hidden")]] extern const char weft_entry_native_fast[];
 }

@@ -144,7 +144,7 @@
 .endm
 
   .section .text.weft_entry, "ax", @progbits
-  .hidden weft_dispatch, weft_after_spawn, weft_prepare_spawn
+  .hidden weft_dispatch, weft_native, weft_after_spawn, weft_prepare_spawn
   .hidden weft_self, weft_spawn_top, weft_virtual
   .globl weft_entry_begin
   .hidden weft_entry_begin
@@ -186,12 +186,10 @@ weft_entry:
   .cfi_restore_state
 
 .Ldispatched_native:
+  mov     %rsp, %rdi
+  call    weft_native
   .cfi_remember_state
   RESTORE_FRAME
-  syscall
-  .globl weft_entry_native_dispatched
-  .hidden weft_entry_native_dispatched
-weft_entry_native_dispatched:
   ret
   .cfi_restore_state
 

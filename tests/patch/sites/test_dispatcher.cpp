@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "tests/patch/sites/test_dispatcher.hpp"
 
+#include "patch/sites/raw_syscall.hpp"
+
 constinit thread_local weft::patch::entry_state* weft_self = nullptr;
 
 namespace weft::patch::testing {
@@ -43,6 +45,12 @@ dispatch_result weft_dispatch(syscall_frame* frame) {
     return dispatcher.hook(frame);
   }
   return dispatch_result::native;
+}
+
+void weft_native(syscall_frame* frame) {
+  frame->rax = static_cast<std::uint64_t>(
+      raw_syscall(static_cast<long>(frame->rax), frame->rdi, frame->rsi, frame->rdx, frame->r10,
+                  frame->r8, frame->r9));
 }
 
 void weft_after_spawn(syscall_frame* frame) {

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "patch/kernel/worker.hpp"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <linux/sched.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "patch/kernel/machine.hpp"
+#include "patch/kernel/processor.hpp"
+#include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/signal_detail.hpp"
+#include "patch/kernel/spin_lock.hpp"
+#include "patch/kernel/thread.hpp"
+#include "patch/sites/raw_syscall.hpp"
+
+extern "C" long weft_clone_thread(unsigned long flags, void* stack_top, std::uint32_t* child_tid,
+                                  void* thread_pointer, void (*entry)(void*), void* argument);
+
+namespace weft::patch {
+namespace {
+
+/// Guards what the monitor and the workers, with or without the processor, share: held for a few
+/// instructions, with signals blocked or inside weft.
+constinit spin_lock lock;
+constinit core::list<worker, spare_tag> spares;
+constinit object_pool<worker> pool;
+/// Records of workers that have ended, with their stacks: kernel threads come and go together.
+constinit core::list<worker, spare_tag> ended;
+
+void futex_wake(std::atomic<worker_order>& word) noexcept {
+  raw_syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1);
+}
+
+void start_worker(void* argument) noexcept {
+  worker& w = *static_cast<worker*>(argument);
+  w.tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
+  prepare_signal_stack(w);
+  work(w);
+}
+
+} // namespace
+
+bool furnish(worker& w) noexcept {
+  if (w.stack_top) return true;
+  const long at = core::sys::map(nullptr, idle_stack_size, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+  void* tls = make_bare_tls(w.idle);
+  if (at < 0 || !tls) return false;
+  core::sys::protect(reinterpret_cast<void*>(at), 4096, PROT_NONE);
+  w.stack_top = reinterpret_cast<char*>(at) + idle_stack_size;
+  w.idle.thread_pointer = tls;
+  w.idle.in_kernel = true;
+  w.idle.on = &w;
+  w.idle.why = wakeup::parked;
+  return true;
+}
+
+worker* find_worker() noexcept {
+  {
+    const spin_guard guard{lock};
+    if (!spares.empty()) return &spares.pop_front();
+  }
+  return make_worker();
+}
+
+void return_spare(worker& w) noexcept {
+  const spin_guard guard{lock};
+  spares.push_front(w);
+}
+
+bool take_spare(worker& w) noexcept {
+  const spin_guard guard{lock};
+  core::list_hook<spare_tag>& hook = w;
+  if (!hook.linked()) return false;
+  hook.unlink();
+  return true;
+}
+
+worker* make_worker() noexcept {
+  worker* w = nullptr;
+  {
+    const spin_guard guard{lock};
+    ended.for_each([&](worker& old) {
+      if (!w && __atomic_load_n(&old.alive, __ATOMIC_ACQUIRE) == 0) w = &old;
+    });
+    if (w)
+      static_cast<core::list_hook<spare_tag>&>(*w).unlink();
+    else
+      w = pool.make();
+  }
+  if (!w) return nullptr;
+  if (!furnish(*w)) {
+    const spin_guard guard{lock};
+    pool.destroy(w);
+    return nullptr;
+  }
+  w->state = worker_state::without;
+  w->order = worker_order::sleep;
+  w->bound = nullptr;
+  w->current = &w->idle;
+  w->has_signal_stack = false;
+  if (is_error(
+          start_kernel_thread(w->stack_top, w->idle.thread_pointer, start_worker, w, &w->alive))) {
+    const spin_guard guard{lock};
+    ended.push_back(*w);
+    return nullptr;
+  }
+  return w;
+}
+
+void give_processor(processor& p, worker& to) noexcept {
+  p.holder.store(&to, std::memory_order_relaxed);
+  to.order.store(worker_order::run, std::memory_order_release);
+  futex_wake(to.order);
+}
+
+void wait_for_processor(worker& w) noexcept {
+  set_kernel_mask(every_signal);
+  {
+    const spin_guard guard{lock};
+    // One that was given the processor before it slept for the first time is no spare.
+    if (w.order.load(std::memory_order_relaxed) == worker_order::sleep && !w.bound && w.started)
+      spares.push_front(w);
+    w.started = true;
+  }
+  worker_order order;
+  while ((order = w.order.load(std::memory_order_acquire)) == worker_order::sleep)
+    raw_syscall(SYS_futex, &w.order, FUTEX_WAIT_PRIVATE, 0, nullptr);
+  if (order == worker_order::exit) exit_worker(w);
+  w.order.store(worker_order::sleep, std::memory_order_relaxed);
+  w.state.store(worker_state::running, std::memory_order_relaxed);
+  w.kernel_blocks_all = false;
+  apply_worker_mask(w);
+}
+
+void exit_worker(worker& w) noexcept {
+  set_kernel_mask(every_signal);
+  {
+    const spin_guard guard{lock};
+    ended.push_back(w);
+  }
+  end_kernel_thread();
+}
+
+void dismiss_spares() noexcept {
+  for (;;) {
+    worker* w;
+    {
+      const spin_guard guard{lock};
+      if (spares.empty()) return;
+      w = &spares.pop_front();
+    }
+    w->order.store(worker_order::exit, std::memory_order_release);
+    futex_wake(w->order);
+    wait_for_end(&w->alive);
+  }
+}
+
+void forget_workers_but(worker& w) noexcept {
+  lock.reset();
+  // Their kernel threads are the parent's; their stacks may be used again.
+  while (!spares.empty()) {
+    worker& other = spares.pop_front();
+    if (&other == &w) continue;
+    other.alive = 0;
+    if (other.stack_top) ended.push_back(other);
+  }
+  ended.for_each([](worker& other) { other.alive = 0; });
+  w.tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
+  w.alive = 0;
+  w.bound = nullptr;
+}
+
+long start_kernel_thread(void* stack_top, void* thread_pointer, void (*entry)(void*),
+                         void* argument, std::uint32_t* alive) noexcept {
+  constexpr unsigned long flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+                                  CLONE_SYSVSEM | CLONE_SETTLS | CLONE_CHILD_CLEARTID;
+  *alive = 1;
+  std::uint64_t before;
+  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &every_signal, &before, 8);
+  const long tid = weft_clone_thread(flags, stack_top, alive, thread_pointer, entry, argument);
+  set_kernel_mask(before);
+  if (is_error(tid)) *alive = 0;
+  return tid;
+}
+
+void end_kernel_thread() noexcept {
+  for (;;)
+    raw_syscall(SYS_exit, 0);
+}
+
+void wait_for_end(std::uint32_t* alive) noexcept {
+  // The kernel's wake-up at a thread's end is for shared futexes.
+  while (__atomic_load_n(alive, __ATOMIC_ACQUIRE) != 0)
+    raw_syscall(SYS_futex, alive, FUTEX_WAIT, 1, nullptr);
+}
+
+} // namespace weft::patch
