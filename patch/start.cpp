@@ -53,6 +53,15 @@ void set_default_stack_size(std::size_t size) noexcept {
   pthread_attr_destroy(&attributes);
 }
 
+void change_phase(phase now) noexcept {
+  machine& m = the_machine();
+  if (now == phase::active)
+    m.monitor.start();
+  else
+    m.monitor.retire();
+  set_virtual_calls(now);
+}
+
 void tell(const site_report& report) noexcept {
   line_printer{} << "weft: patched " << report.patched << " of " << report.found
                  << " system call sites in " << report.objects << " objects; " << report.unwanted
@@ -80,7 +89,7 @@ void tell(const site_report& report) noexcept {
   make_machine();
   if (wanted.stack_size && !complaint) set_default_stack_size(wanted.stack_size);
   set_virtual_calls(phase::single);
-  the_machine().phase_changed = set_virtual_calls;
+  the_machine().phase_changed = change_phase;
   adopt_main_thread();
 
   static constinit site_report report;

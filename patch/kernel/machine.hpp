@@ -33,7 +33,7 @@ struct machine {
   machine() noexcept;
 
   phase now = phase::single;
-  /// Told of each change: the calls, which lie above the kernel, are switched by it.
+  /// Told of each change: switches the calls, which lie above the kernel, and the monitor.
   void (*phase_changed)(phase now) noexcept = nullptr;
 
   core::list<green, all_tag> all;

@@ -90,7 +90,6 @@ void become_active() noexcept {
   m.may_be_single = false;
   if (m.now == phase::active) return;
   m.now = phase::active;
-  m.monitor.start();
   if (m.phase_changed) m.phase_changed(phase::active);
 }
 
@@ -103,7 +102,6 @@ void become_single(green& g) noexcept {
   while (g.on != m.processor.home)
     yield(g);
   dismiss_spares();
-  m.monitor.retire();
   hand_pending_to_kernel(g);
   m.now = phase::single;
   apply_worker_mask(*g.on);

@@ -67,7 +67,8 @@ extern "C" {
 [[gnu::visibility("hidden")]] weft::patch::dispatch_result
 weft_dispatch(weft::patch::syscall_frame* frame);
 
-/// After dispatch_result::native: makes the call that the frame describes, and puts its result there.
+/// After dispatch_result::native: makes the call that the frame describes, and puts its result
+/// there.
 [[gnu::visibility("hidden")]] void weft_native(weft::patch::syscall_frame* frame);
 
 /// After dispatch_result::spawn, in the parent and in a child with its own memory, with the

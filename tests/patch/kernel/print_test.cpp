@@ -70,12 +70,15 @@ TEST(print, statistics) {
   statistics s;
   s.threads_made = 5;
   s.threads_peak = 3;
+  s.hand_overs = 2;
+  s.preemptions = 4;
   s.switches = 77;
   for (int i = 0; i < static_cast<int>(park_reason::count); ++i)
     s.parks[i] = static_cast<std::uint64_t>(10 + i);
   EXPECT_EQ(written([&] { print(s); }),
             "weft: threads made 5, green threads peak 3, switches 77\n|"
-            "weft: parks sleep 10, futex 11, io 12, poll 13, child 14, signal 15\n|");
+            "weft: parks sleep 10, futex 11, io 12, poll 13, child 14, signal 15; "
+            "hand-overs 2, preemptions 4\n|");
 }
 
 } // namespace

@@ -48,11 +48,12 @@ stage::stage() {
 }
 
 stage::~stage() {
-  weft_self = nullptr;
+  weft_self = main_;
   m().all.for_each([](green& g) {
     if (&g != &the_machine().all.front()) strike_off(g);
   });
   strike_off(*main_);
+  weft_self = nullptr;
   m().~machine();
   raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask_before_, nullptr, 8);
 }

@@ -51,7 +51,8 @@ def statistics(errors):
     if len(lines) != 2:
         raise AssertionError(f"two lines were expected:\n{errors}")
     first = re.fullmatch(r"weft: threads made (\d+), green threads peak (\d+), switches (\d+)", lines[0])
-    second = re.fullmatch(r"weft: parks sleep (\d+), futex (\d+), io (\d+), poll (\d+), child (\d+), signal (\d+)",
+    second = re.fullmatch(r"weft: parks sleep (\d+), futex (\d+), io (\d+), poll (\d+), child (\d+), signal (\d+); "
+                          r"hand-overs (\d+), preemptions (\d+)",
                           lines[1])
     if not first or not second:
         raise AssertionError(f"not understood:\n{errors}")

@@ -48,9 +48,9 @@ dispatch_result weft_dispatch(syscall_frame* frame) {
 }
 
 void weft_native(syscall_frame* frame) {
-  frame->rax = static_cast<std::uint64_t>(
-      raw_syscall(static_cast<long>(frame->rax), frame->rdi, frame->rsi, frame->rdx, frame->r10,
-                  frame->r8, frame->r9));
+  frame->rax =
+      static_cast<std::uint64_t>(raw_syscall(static_cast<long>(frame->rax), frame->rdi, frame->rsi,
+                                             frame->rdx, frame->r10, frame->r8, frame->r9));
 }
 
 void weft_after_spawn(syscall_frame* frame) {
