@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "patch/calls/descriptors.hpp"
+#include "patch/calls/loading.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/calls/thread_name.hpp"
 #include "patch/kernel/own_descriptors.hpp"
@@ -29,6 +30,11 @@ long on_making_one(green&, syscall_frame& f) noexcept {
   const long fd = kernel_call(f);
   if (!is_error(fd)) just_made(static_cast<int>(fd));
   return fd;
+}
+
+long on_signalfd(green& g, syscall_frame& f) noexcept {
+  the_machine().signals.has_descriptor = true;
+  return number(f.rdi) < 0 ? on_making_one(g, f) : pass_to_kernel; // another set for one there is
 }
 
 long on_open(green& g, syscall_frame& f) noexcept {
@@ -57,6 +63,7 @@ long on_socketpair(green&, syscall_frame& f) noexcept {
 long on_close(green&, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
   if (is_own_descriptor(fd)) return -EBADF;
+  library_file_closed(fd);
   before_close(fd);
   // The kernel's part may linger (SO_LINGER, a file's flush): it is its own to wait for.
   return pass_to_kernel;
@@ -140,6 +147,8 @@ constexpr call_entry entries[] = {
     {SYS_epoll_create1, virtual_when::active, on_making_one},
     {SYS_inotify_init1, virtual_when::active, on_making_one},
     {SYS_pidfd_open, virtual_when::active, on_making_one},
+    {SYS_signalfd, virtual_when::always, on_signalfd},
+    {SYS_signalfd4, virtual_when::always, on_signalfd},
     {SYS_open, virtual_when::active, on_open},
     {SYS_openat, virtual_when::active, on_open},
     {SYS_pipe, virtual_when::active, on_pipe},

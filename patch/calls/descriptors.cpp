@@ -84,6 +84,16 @@ fd_kind kind_of(int fd) noexcept {
   return info->kind;
 }
 
+fd_path::fd_path(int fd) noexcept {
+  int digits = 1;
+  for (int rest = fd; rest >= 10; rest /= 10)
+    ++digits;
+  char* const end = text + sizeof "/proc/self/fd/" - 1 + digits;
+  *end = 0;
+  for (int rest = fd, i = 1; i <= digits; ++i, rest /= 10)
+    end[-i] = static_cast<char>('0' + rest % 10);
+}
+
 void set_kind(int fd, fd_kind kind) noexcept {
   if (fd_info* info = table().touch(fd)) info->kind = kind;
 }

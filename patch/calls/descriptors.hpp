@@ -29,6 +29,12 @@ enum class fd_kind : std::uint8_t {
   const fd_kind kind = kind_of(fd);
   return kind == fd_kind::file || kind == fd_kind::unknown || kind == fd_kind::name;
 }
+/// "/proc/self/fd/N".
+struct fd_path {
+  explicit fd_path(int fd) noexcept;
+  char text[sizeof "/proc/self/fd/" + 10] = "/proc/self/fd/";
+};
+
 /// A pipe that turned out not to know RWF_NOWAIT.
 void set_kind(int fd, fd_kind kind) noexcept;
 

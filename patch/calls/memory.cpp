@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Threads' stacks.
+// Threads' stacks, and libraries being loaded.
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "patch/calls/loading.hpp"
 #include "patch/calls/table.hpp"
+#include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {
 namespace {
 
 long on_mmap(green&, syscall_frame& f) noexcept {
   constexpr int stack = MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK;
+  // ld.so's own flag, which the kernel has long ignored, tells its mappings from all others.
+  constexpr int library = MAP_PRIVATE | MAP_DENYWRITE;
+  if ((number(f.r10) & ~MAP_FIXED) == library && f.r9 == 0 && number(f.r8) >= 0) {
+    const long at = raw_syscall(SYS_mmap, f.rdi, f.rsi, f.rdx, f.r10, f.r8, f.r9);
+    if (!is_error(at)) library_mapped(number(f.r8), reinterpret_cast<void*>(at));
+    return at;
+  }
   if (f.rdi != 0 || number(f.r10) != stack || number(f.rdx) != PROT_NONE) return pass_to_kernel;
   void* at = the_machine().stacks.allocate(f.rsi);
   return at ? reinterpret_cast<long>(at) : pass_to_kernel;
@@ -19,13 +28,17 @@ long on_mmap(green&, syscall_frame& f) noexcept {
 long on_mprotect(green&, syscall_frame& f) noexcept {
   machine& m = the_machine();
   void* at = pointer<void>(f.rdi);
-  return m.stacks.owns(at) ? m.stacks.protect(at, f.rsi, number(f.rdx)) : pass_to_kernel;
+  if (m.stacks.owns(at)) return m.stacks.protect(at, f.rsi, number(f.rdx));
+  if (number(f.rdx) == PROT_READ) library_relocated(at);
+  return pass_to_kernel;
 }
 
 long on_munmap(green&, syscall_frame& f) noexcept {
   machine& m = the_machine();
   void* at = pointer<void>(f.rdi);
-  return m.stacks.owns(at) ? m.stacks.free(at, f.rsi) : pass_to_kernel;
+  if (m.stacks.owns(at)) return m.stacks.free(at, f.rsi);
+  library_unmapped(at, f.rsi);
+  return pass_to_kernel;
 }
 
 long on_madvise(green&, syscall_frame& f) noexcept {

@@ -15,14 +15,48 @@
 namespace weft::patch {
 namespace {
 
-/// sendfile to something that may have to be waited for: by reading and writing, since the
-/// kernel's own way blocks in the middle.
+/// One of the two, to be waited for unless it is a file.
+class end_of_splice {
+ public:
+  end_of_splice(green& g, int fd, core::io_events direction) noexcept : call_(g, fd, direction) {}
+
+  [[nodiscard]] int fd() const noexcept { return call_.fd(); }
+  [[nodiscard]] bool was_closed() const noexcept { return call_.was_closed(); }
+  [[nodiscard]] bool is_nonblocking() noexcept { return call_.is_nonblocking(); }
+  long wait() noexcept {
+    if (!was_closed() && is_kernels(fd())) return 0;
+    return until_ready(call_);
+  }
+
+ private:
+  file_call call_;
+};
+
+/// Between two ends: once both are ready the kernel does what it does natively. What it then
+/// still waits for, if some other process was quicker, others need not.
+template <class Raw>
+long between(green& g, int in, int out, Raw&& raw) noexcept {
+  end_of_splice source{g, in, core::io_in};
+  end_of_splice target{g, out, core::io_out};
+  if (source.is_nonblocking() || target.is_nonblocking()) return pass_to_kernel;
+  if (const long ended = source.wait()) return ended;
+  if (const long ended = target.wait()) return ended;
+  if (!source.was_closed() && !target.was_closed()) return pass_to_kernel;
+  return raw(source.fd(), target.fd());
+}
+
+/// sendfile to a socket sends all: by reading and writing, since the kernel's own way blocks in the
+/// middle. To a pipe it is a splice of what fits.
 long on_sendfile(green& g, syscall_frame& f) noexcept {
   const int out = number(f.rdi);
   const int in = number(f.rsi);
   auto* offset = pointer<long>(f.rdx);
   const std::size_t count = f.r10;
   if (is_kernels(out) || kind_of(in) != fd_kind::file || is_nonblocking(out)) return pass_to_kernel;
+  if (kind_of(out) != fd_kind::socket)
+    return between(g, in, out, [&](int from, int to) {
+      return raw_syscall(SYS_sendfile, to, from, offset, count);
+    });
   constexpr std::size_t piece = 64 * 1024;
   const long buffer =
       core::sys::map(nullptr, piece, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
@@ -61,36 +95,6 @@ long on_sendfile(green& g, syscall_frame& f) noexcept {
     return sent;
   }
   return result;
-}
-
-/// One of the two, to be waited for unless it is a file.
-class end_of_splice {
- public:
-  end_of_splice(green& g, int fd, core::io_events direction) noexcept : call_(g, fd, direction) {}
-
-  [[nodiscard]] int fd() const noexcept { return call_.fd(); }
-  [[nodiscard]] bool was_closed() const noexcept { return call_.was_closed(); }
-  [[nodiscard]] bool is_nonblocking() noexcept { return call_.is_nonblocking(); }
-  long wait() noexcept {
-    if (!was_closed() && is_kernels(fd())) return 0;
-    return until_ready(call_);
-  }
-
- private:
-  file_call call_;
-};
-
-/// Between two ends: once both are ready the kernel does what it does natively. What it then
-/// still waits for, if some other process was quicker, others need not.
-template <class Raw>
-long between(green& g, int in, int out, Raw&& raw) noexcept {
-  end_of_splice source{g, in, core::io_in};
-  end_of_splice target{g, out, core::io_out};
-  if (source.is_nonblocking() || target.is_nonblocking()) return pass_to_kernel;
-  if (const long ended = source.wait()) return ended;
-  if (const long ended = target.wait()) return ended;
-  if (!source.was_closed() && !target.was_closed()) return pass_to_kernel;
-  return raw(source.fd(), target.fd());
 }
 
 long on_splice(green& g, syscall_frame& f) noexcept {

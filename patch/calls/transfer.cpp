@@ -28,15 +28,8 @@ std::size_t bytes_in(const iovec* parts, int count) noexcept {
 /// A FIFO that poll says is not ready has ended all the same if no writer came since it was
 /// opened. A second open file, with O_NONBLOCK, tells.
 long read_fifo(int fd, const iovec* parts, int count) noexcept {
-  char path[sizeof "/proc/self/fd/" + 10] = "/proc/self/fd/";
-  int digits = 1;
-  for (int rest = fd; rest >= 10; rest /= 10)
-    ++digits;
-  char* const end = path + sizeof "/proc/self/fd/" - 1 + digits;
-  *end = 0;
-  for (int rest = fd, i = 1; i <= digits; ++i, rest /= 10)
-    end[-i] = static_cast<char>('0' + rest % 10);
-  const long twin = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  const fd_path path{fd};
+  const long twin = raw_syscall(SYS_openat, AT_FDCWD, path.text, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (is_error(twin)) return -EAGAIN;
   const long result = raw_syscall(SYS_readv, twin, parts, count);
   raw_syscall(SYS_close, twin);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <sys/syscall.h>
+
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/signal_context.hpp"
 #include "patch/kernel/signal_detail.hpp"
+#include "patch/sites/raw_syscall.hpp"
 
 extern "C" void weft_call_on_stack(void* top, void (*handler)(int, siginfo_t*, void*), int signal,
                                    siginfo_t* info, void* context);
@@ -52,6 +55,16 @@ void run_handler(green& g, siginfo_t& info, ucontext_t& context) noexcept {
   set_blocked(g, mask_of(context));
 }
 
+/// A signalfd tells only of what is pending in the kernel. There a signal that all threads block
+/// stays until it is read, though it is then the process's and no longer one thread's.
+bool goes_to_descriptors(const green& g, const siginfo_t& info) noexcept {
+  const signal_state& s = the_machine().signals;
+  const int n = info.si_signo - 1;
+  if (!s.has_descriptor || s.blocked_by[n] != the_machine().count || s.awaited_by[n]) return false;
+  if (g.pending.set() & signal_bit(info.si_signo)) return false;
+  return raw_syscall(SYS_rt_sigqueueinfo, the_machine().main_tid, info.si_signo, &info) == 0;
+}
+
 } // namespace
 
 bool on_alternate_stack(const green& g, const void* sp) noexcept {
@@ -88,6 +101,7 @@ void send_signal(green& g, const siginfo_t& info) noexcept {
       (action.handler == reinterpret_cast<void*>(SIG_DFL) && is_ignored_by_default(info.si_signo));
   const std::uint64_t bit = signal_bit(info.si_signo);
   if (ignored && !(g.blocked & bit)) return;
+  if (goes_to_descriptors(g, info)) return;
   g.pending.push(info);
   if (!signal_is_deliverable(g)) return;
   if (g.interruptible) {

@@ -42,6 +42,7 @@ struct signal_state {
   action actions[count + 1];
   unsigned blocked_by[count] = {}; // how many green threads block signal n+1
   unsigned awaited_by[count] = {}; // how many wait for it in sigtimedwait
+  bool has_descriptor = false;     // the program made a signalfd
   int waiter_descriptor = -1;      // signalfd of all that is awaited
   signal_queue pending;            // for the process: whoever does not block it takes it
 
