@@ -11,9 +11,12 @@
 #include "patch/kernel/configuration.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/print.hpp"
+#include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/statistics.hpp"
 #include "patch/kernel/thread.hpp"
 #include "patch/kernel/thread_pointer.hpp"
+#include "patch/observe/dump.hpp"
+#include "patch/observe/slow_call.hpp"
 #include "patch/sites/raw_syscall.hpp"
 #include "patch/sites/sites.hpp"
 #include "runtime/core/context/context.hpp"
@@ -87,6 +90,11 @@ void tell(const site_report& report) noexcept {
   seed_tids((random ? random[0] : 0) ^ static_cast<std::uint64_t>(core::monotonic_now()));
   core::select_jump(core::jump_kind::balanced);
   make_machine();
+  if (wanted.dump_signal) {
+    the_machine().dump = dump_threads;
+    the_machine().keep_times = true;
+  }
+  if (wanted.warn_blocking) the_machine().slow_call = report_slow_call;
   if (wanted.stack_size && !complaint) set_default_stack_size(wanted.stack_size);
   set_virtual_calls(phase::single);
   the_machine().phase_changed = change_phase;
@@ -100,6 +108,7 @@ void tell(const site_report& report) noexcept {
       line_printer{} << "weft: cannot patch this process, it runs natively: " << describe(status);
     return;
   }
+  if (wanted.dump_signal && prepare_worker(the_machine().first)) become_active();
   if (wanted.verbose) tell(report);
   if (wanted.statistics != report_form::none) keep_report_open();
   const char* const file = wanted.statistics_file;

@@ -13,15 +13,15 @@ constinit thread_local weft::patch::entry_state* weft_self = nullptr;
 namespace weft::patch {
 namespace {
 
-/// Not an object with static storage duration: that would be constructed when libraries are,
-/// in an order that is not ours, and destroyed while threads still run.
-alignas(machine) unsigned char storage[sizeof(machine)];
-
 void wake_waiter(core::io_waiter& w) noexcept {
   unpark(*static_cast<green*>(w.owner), wakeup::event);
 }
 
 } // namespace
+
+/// Not an object with static storage duration: that would be constructed when libraries are,
+/// in an order that is not ours, and destroyed while threads still run.
+alignas(machine) unsigned char machine_storage[sizeof(machine)];
 
 machine::machine() noexcept : timers(core::monotonic_now()), reactor(wake_waiter) {
   first.started = true;
@@ -32,11 +32,11 @@ machine::machine() noexcept : timers(core::monotonic_now()), reactor(wake_waiter
 }
 
 machine& the_machine() noexcept {
-  return *std::launder(reinterpret_cast<machine*>(storage));
+  return *std::launder(reinterpret_cast<machine*>(machine_storage));
 }
 
 void make_machine() noexcept {
-  ::new (storage) machine;
+  ::new (machine_storage) machine;
 }
 
 } // namespace weft::patch

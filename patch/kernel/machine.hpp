@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <ucontext.h>
+
 #include <cstdint>
 
 #include "patch/kernel/files_in_use.hpp"
@@ -37,8 +39,7 @@ struct machine {
   void (*phase_changed)(phase now) noexcept = nullptr;
 
   core::list<green, all_tag> all;
-  unsigned count = 0;  // members of `all`
-  unsigned fibers = 0; // of those, run by hubs
+  unsigned count = 0; // members of `all`
   pid_t main_tid = 0; // the thread whose tid is the process id
   object_pool<green> greens;
 
@@ -58,7 +59,15 @@ struct machine {
   statistics stats;
 
   bool keep_times = false; // note in each thread since when it is parked
+  /// Prints all threads; null unless a signal asks for that.
+  void (*dump)(const ucontext_t* interrupted) noexcept = nullptr;
+  /// Told of a call of the kernel's that lasted; null unless that is asked for.
+  void (*slow_call)(const green& caller, const syscall_frame& call,
+                    core::nanoseconds took) noexcept = nullptr;
 };
+
+/// Where that is.
+extern unsigned char machine_storage[];
 
 /// The process's one machine, made by `start` before the first patched call.
 [[nodiscard]] machine& the_machine() noexcept;

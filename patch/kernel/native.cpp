@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/syscall.h>
 
+#include "patch/kernel/configuration.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/signals.hpp"
@@ -61,11 +62,15 @@ long native_call(green& g, const syscall_frame& frame) noexcept {
   the_machine().monitor.look();
   // As the program's own code from here on: what signals do is done at once.
   leave_weft(g);
+  const auto told = the_machine().slow_call;
+  const core::nanoseconds began = told ? core::monotonic_now() : 0;
   mark(g);
   const long result = weft_native_call(&frame);
+  const core::nanoseconds took = told ? core::monotonic_now() - began : 0;
   // Before the worker is looked at: a handler may have taken g to another one.
   g.in_kernel = true;
   if (interrupt_native(g) == worker_state::without) wait_for_turn(g);
+  if (told && took > the_configuration().warn_blocking * 1'000'000L) told(g, frame, took);
   return result;
 }
 

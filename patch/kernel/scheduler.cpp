@@ -6,7 +6,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "patch/kernel/fibers.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/thread.hpp"
@@ -161,12 +160,6 @@ void pass_processor(processor& p, worker& w, worker& other) noexcept {
   work(*self()->on);
 }
 
-/// A hub jumped here, and wants to know where it was.
-[[noreturn]] void first_entry_of_fiber(core::transfer t) noexcept {
-  *static_cast<core::context*>(t.data) = t.from;
-  begin_thread(*self());
-}
-
 [[noreturn]] void first_entry(core::transfer t) noexcept {
   finish_switch(*static_cast<green*>(t.data), t.from);
   begin_thread(*self());
@@ -190,10 +183,7 @@ wakeup park(green& g, core::nanoseconds deadline, park_reason reason, bool inter
     g.deadline = deadline;
     m.timers.insert(g);
   }
-  if (g.fiber)
-    park_fiber(g, interruptible && reason != park_reason::futex);
-  else
-    run_next(g);
+  run_next(g);
   if (deadline != core::never) m.timers.cancel(g);
   g.interruptible = false;
   return g.why;
@@ -202,10 +192,7 @@ wakeup park(green& g, core::nanoseconds deadline, park_reason reason, bool inter
 bool unpark(green& g, wakeup why) noexcept {
   if (g.why == wakeup::parked) {
     g.why = why;
-    if (g.fiber)
-      wake_fiber(g);
-    else
-      enqueue(g);
+    enqueue(g);
     return true;
   }
   if (g.why != wakeup::none) return false;
@@ -221,10 +208,6 @@ void yield(green& g) noexcept {
 void look_for_events(green& g) noexcept {
   the_machine().processor.budget = 0;
   (void)g;
-}
-
-void prepare_fiber(green& g) noexcept {
-  g.suspended = core::make_context(g.first_frame, idle_stack_size, first_entry_of_fiber);
 }
 
 void launch(green& g) noexcept {
@@ -286,11 +269,7 @@ void wait_for_turn(green& g) noexcept {
   w.signal_arrived = false;
   g.why = wakeup::event;
   switch_to(g, w.idle);
-  if (!carries) return;
-  if (green* target = recipient(carried, g))
-    send_signal(*target, carried);
-  else
-    the_machine().signals.pending.push(carried);
+  if (carries) find_taker(carried, g);
 }
 
 void reset_scheduler_after_fork(green& g) noexcept {

@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 
+#include "patch/kernel/configuration.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/signal_detail.hpp"
 
@@ -22,14 +23,15 @@ constinit const char marks[2] = {};
 /// What the kernel is told when the program asks for `wanted`.
 signal_state::action as_registered(int signal, const signal_state::action& wanted) noexcept {
   const bool errands = signal == SIGURG && errands_taken_over;
-  const bool always = errands || (access_faults & signal_bit(signal));
+  const bool dumps = asks_for_dump(signal);
+  const bool always = errands || dumps || (access_faults & signal_bit(signal));
   if (!always && !is_caught(wanted)) return wanted;
   signal_state::action a;
   a.handler = reinterpret_cast<void*>(on_signal);
   a.flags = (wanted.flags & (SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT | SA_ONSTACK)) | SA_SIGINFO |
             restorer_flag;
   // What nobody catches may be a stack that is full.
-  if (errands || !is_caught(wanted)) a.flags |= SA_ONSTACK;
+  if (errands || dumps || !is_caught(wanted)) a.flags |= SA_ONSTACK;
   a.restorer = reinterpret_cast<void*>(weft_signal_return);
   a.mask = every_signal;
   return a;
@@ -57,6 +59,10 @@ long change_action(int signal, const signal_state::action* next,
   return 0;
 }
 
+bool asks_for_dump(int signal) noexcept {
+  return signal == the_configuration().dump_signal;
+}
+
 void adopt_signal_state(green& main) noexcept {
   signal_state& s = the_machine().signals;
   raw_syscall(SYS_rt_sigprocmask, SIG_BLOCK, nullptr, &main.blocked, 8);
@@ -64,7 +70,8 @@ void adopt_signal_state(green& main) noexcept {
     signal_state::action found;
     if (raw_syscall(SYS_rt_sigaction, n, nullptr, &found, 8) < 0) continue;
     s.actions[n] = found;
-    if (is_caught(found) || (access_faults & signal_bit(n))) change_action(n, &found, nullptr);
+    if (is_caught(found) || asks_for_dump(n) || (access_faults & signal_bit(n)))
+      change_action(n, &found, nullptr);
   }
   stack_t alternate;
   if (raw_syscall(SYS_sigaltstack, nullptr, &alternate) == 0) main.alternate_stack = alternate;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <sys/mman.h>
 
-#include "patch/kernel/fibers.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/native.hpp"
 #include "patch/kernel/preempt_stack.hpp"
@@ -53,11 +52,7 @@ green* recipient(const siginfo_t& info, green& current) noexcept {
   const bool willing = real && would_take(current, bit);
   if (willing && is_threads_own(info)) return &current;
   green* main = find_thread(m.main_tid);
-  if (main && would_take(*main, bit)) {
-    // Where a hub's thread runs one of its fibers that is where it is.
-    const bool is_here = current.fiber && current.host->thread == main;
-    return willing && is_here ? &current : main;
-  }
+  if (main && would_take(*main, bit)) return main;
   if (willing) return &current;
   green* any = nullptr;
   m.all.for_each([&](green& g) {
@@ -107,8 +102,12 @@ void on_signal_in_program(int, siginfo_t* info, void* opaque) noexcept {
   }
   delivery done;
   errand what;
-  if (!is_errand(*info, what)) {
-    green* taker = is_fault(*info) ? g : recipient(*info, *g);
+  if (asks_for_dump(info->si_signo)) {
+    the_machine().dump(&context);
+  } else if (!is_errand(*info, what)) {
+    // One that is alone waits in the kernel, with masks that only the kernel knows (sigsuspend).
+    const bool is_its_own = is_fault(*info) || the_machine().now == phase::single;
+    green* taker = is_its_own ? g : recipient(*info, *g);
     if (taker == g)
       take_and_note(*g, *info, context, done);
     else
@@ -190,7 +189,9 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
     return die_of_fault(*info, context);
   if (!ours) {
     // A kernel thread that weft did not make, or a vfork child.
-    if (is_caught(action))
+    if (asks_for_dump(signal)) {
+      if (!g) raw_syscall(SYS_tgkill, m.main_tid, m.processor.holder.load()->tid, signal);
+    } else if (is_caught(action))
       reinterpret_cast<void (*)(int, siginfo_t*, void*)>(action.handler)(signal, info, opaque);
     else if (action.handler != reinterpret_cast<void*>(SIG_IGN) && !is_ignored_by_default(signal))
       take_default_action(signal);
@@ -235,13 +236,19 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   on_signal_in_program(signal, info, opaque);
 }
 
-void route_arrived_signal(worker& w) noexcept {
-  if (!w.signal_arrived) return;
-  siginfo_t info = w.arrived;
-  if (green* target = recipient(info, *self()))
+void find_taker(const siginfo_t& info, green& current) noexcept {
+  if (asks_for_dump(info.si_signo))
+    the_machine().dump(nullptr);
+  else if (green* target = recipient(info, current))
     send_signal(*target, info);
   else // blocked by all since it came
     the_machine().signals.pending.push(info);
+}
+
+void route_arrived_signal(worker& w) noexcept {
+  if (!w.signal_arrived) return;
+  siginfo_t info = w.arrived;
+  find_taker(info, *self());
   w.signal_arrived = false;
   if (!w.kernel_blocks_all) set_kernel_mask(w.kernel_mask);
 }

@@ -50,11 +50,17 @@ bool take_signal(green& g, siginfo_t& info, ucontext_t& context) noexcept;
 /// Who takes the signal that arrived while `current` ran, or null.
 [[nodiscard]] green* recipient(const siginfo_t& info, green& current) noexcept;
 
+/// What is to be done about a signal that arrived in weft's code while `current` ran.
+void find_taker(const siginfo_t& info, green& current) noexcept;
+
 /// Has the kernel call on_signal for SIGURG, which is how the monitor reaches a worker, whatever
 /// the program thinks of that signal.
 void take_over_errands() noexcept;
 /// Whether a signal is the monitor's, or another thread's of weft's; `what` is then its errand.
 [[nodiscard]] bool is_errand(const siginfo_t& info, errand& what) noexcept;
+
+/// Whether it is the user's wish to see all threads, and none of the program's signals.
+[[nodiscard]] bool asks_for_dump(int signal) noexcept;
 
 /// What the kernel calls for every signal that the program catches.
 void on_signal(int signal, siginfo_t* info, void* context) noexcept;

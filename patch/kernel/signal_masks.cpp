@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "patch/kernel/configuration.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/signal_detail.hpp"
 
 namespace weft::patch {
+namespace {
+
+/// What asks for a dump is not the program's to block.
+std::uint64_t dump_bit() noexcept {
+  const int signal = the_configuration().dump_signal;
+  return signal ? signal_bit(signal) : 0;
+}
+
+} // namespace
 namespace {
 
 /// With one thread calls are the kernel's, and so are blocked faults.
@@ -31,6 +41,7 @@ std::uint64_t signal_state::worker_mask() const noexcept {
     if (blocked_by[i] == threads || awaited_by[i]) mask |= std::uint64_t{1} << i;
   // The monitor's way to a worker is always open; what the program blocks waits with us.
   if (the_machine().now == phase::active) mask &= ~signal_bit(SIGURG);
+  mask &= ~dump_bit();
   return without_access_faults(mask);
 }
 
@@ -64,6 +75,7 @@ void set_blocked(green& g, std::uint64_t mask) noexcept {
   g.blocked = mask;
   kernel = without_access_faults(kernel);
   if (the_machine().now == phase::active) kernel &= ~signal_bit(SIGURG);
+  kernel &= ~dump_bit();
   if (kernel != w.kernel_mask) apply_worker_mask(w);
 }
 

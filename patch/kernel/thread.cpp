@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#include "patch/kernel/fibers.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/process.hpp"
 #include "patch/kernel/scheduler.hpp"
@@ -99,6 +98,8 @@ void become_single(green& g) noexcept {
   // A thread that is left alone but has a tid of ours goes on needing us.
   if (!m.may_be_single || g.tid != m.main_tid) return;
   m.may_be_single = false;
+  // A dump interrupts calls of the kernel's, some of which would wait again from the beginning.
+  if (m.dump) return m.monitor.start();
   // Whoever stands in gives the processor back as soon as the initial kernel thread is free.
   while (g.on != m.processor.home)
     yield(g);
@@ -159,14 +160,12 @@ long create_thread(green& creator, const syscall_frame& frame, const clone_args&
 
   enroll(*g);
   become_active();
-  if (take_as_fiber(creator, *g, args))
-    prepare_fiber(*g);
-  else
-    launch(*g);
+  launch(*g);
   return g->tid;
 }
 
 void begin_thread(green& g) noexcept {
+  g.started = true;
   deliver_before_first_instruction(g);
   g.in_kernel = false;
   weft_resume_frame(g.first_frame);
@@ -180,7 +179,6 @@ void exit_thread(green& g, int status) noexcept {
   }
   walk_robust_list(g);
   g.in_kernel = true;
-  if (g.fiber) leave_fiber(g);
   leave(g);
 }
 
@@ -189,7 +187,6 @@ void finish_exit(green& g) noexcept {
   std::uint32_t* word = g.clear_child_tid;
   strike_off(g);
   g.pending.clear();
-  if (g.fiber) --m.fibers;
   const bool was_main = g.tid == m.main_tid;
   m.may_be_single = m.count == 1;
   if (!was_main) m.greens.destroy(&g);
@@ -208,7 +205,6 @@ void keep_only(green& g) noexcept {
   static_cast<core::list_hook<tid_tag>&>(g).unlink();
   g.tid = m.main_tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
   bucket_of(g.tid).push_back(g);
-  keep_only_fiber(g);
   g.pending.clear(); // pending signals are not inherited
   m.signals.pending.clear();
   m.may_be_single = true;

@@ -14,6 +14,7 @@ namespace weft::detail {
 /// slabs' memory goes back after a burst, and the pool can visit every block in use: that is
 /// the register of all fibers, at no cost to spawn and end. Not synchronised.
 class block_pool {
+  friend struct debugger_map;
   static constexpr std::size_t slab_bytes = std::size_t{64} << 10;
   static constexpr std::size_t warm_slabs = 256;
   static constexpr std::size_t never_while_busy = SIZE_MAX / 2;

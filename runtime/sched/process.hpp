@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "runtime/core/list.hpp"
+
 namespace weft {
 class hub;
 }
@@ -12,6 +14,8 @@ class hub;
 namespace weft::detail {
 
 std::uint32_t next_hub_number() noexcept;
+/// All of them; under a mutex of process.cpp's, or in a debugger.
+extern core::list<hub> registry;
 /// Lists the calling thread's hub, and sees to it that it ends when the thread does.
 void register_hub(hub& h);
 void unregister_hub(hub& h) noexcept;

@@ -13,7 +13,6 @@
 
 #include "runtime/sched/generator.hpp"
 #include "runtime/sched/hub.hpp"
-#include "runtime/sched/patch.hpp"
 
 extern "C" void weft_call_as_if_from(weft::core::context parked, void (*f)(void*), void* argument);
 
@@ -22,7 +21,6 @@ namespace {
 
 bool is_entry(std::uintptr_t function) noexcept {
   return function == reinterpret_cast<std::uintptr_t>(&hub::run_carrier) ||
-         function == reinterpret_cast<std::uintptr_t>(&hub::run_identity) ||
          function == reinterpret_cast<std::uintptr_t>(&generator_stack::run);
 }
 
@@ -83,7 +81,6 @@ const void* own_library() noexcept {
 
 /// Part of weft, as far as one can tell: what a parked fiber's stack begins and ends with.
 bool is_wefts(const Dl_info& where) noexcept {
-  if (const void* patch = patch_library(); patch && where.dli_fbase == patch) return true;
   static const void* const library = own_library();
   if (library) return where.dli_fbase == library;
   return where.dli_sname && std::strncmp(where.dli_sname, "_ZN4weft3hub", 12) == 0;
@@ -123,7 +120,7 @@ stack_trace trace_of(const state& fiber) noexcept {
   if (this_hub && this_hub->running() == &fiber) return trace_from_here(false);
   stack_trace trace;
   if (fiber.where != phase::parked && fiber.where != phase::ready) return trace;
-  walk_parked(suspended_context(fiber), trace);
+  walk_parked(fiber.context, trace);
   walk_beneath(fiber.stack, trace);
   return trace;
 }

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Fibers for a debugger to find. With an argument it aborts when they are there.
+#include <cstdlib>
+#include <weft/event.hpp>
+#include <weft/sleep.hpp>
+#include <weft/spawn.hpp>
+
+namespace {
+
+weft::event over;
+
+[[gnu::noinline]] void wait_for_event() {
+  over.wait();
+  asm volatile("");
+}
+
+[[gnu::noinline]] void outer_function() {
+  wait_for_event();
+  asm volatile("");
+}
+
+} // namespace
+
+extern "C" [[gnu::noinline]] void all_are_there(bool abort_here) {
+  if (abort_here) std::abort();
+  asm volatile("");
+}
+
+int main(int argc, char**) {
+  auto first = weft::spawn({.name = "first"}, outer_function);
+  auto second = weft::spawn({.name = "second"}, outer_function);
+  auto looker = weft::spawn({.name = "looker"}, [argc] {
+    weft::yield();
+    all_are_there(argc > 1);
+    over.set();
+  });
+  looker.join();
+  first.join();
+  second.join();
+}
