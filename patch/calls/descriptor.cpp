@@ -13,6 +13,7 @@
 #include "patch/calls/loading.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/calls/thread_name.hpp"
+#include "patch/kernel/native.hpp"
 #include "patch/kernel/own_descriptors.hpp"
 #include "patch/kernel/user_memory.hpp"
 #include "patch/sites/raw_syscall.hpp"
@@ -41,7 +42,10 @@ long on_open(green& g, syscall_frame& f) noexcept {
   const bool at = f.rax == SYS_openat;
   if (const green* named = thread_named_by(pointer<const char>(at ? f.rsi : f.rdi)))
     return open_name(*named, number(at ? f.rdx : f.rsi));
-  return on_making_one(g, f);
+  // A FIFO waits for its other end, and a file may be far away.
+  const long fd = native_call(g, f);
+  if (!is_error(fd)) just_made(static_cast<int>(fd));
+  return fd;
 }
 
 long made_two(const syscall_frame& f, const int* where) noexcept {

@@ -41,6 +41,7 @@ void publish(green& g) noexcept {
   while (!m.processor.returned.compare_exchange_weak(g.next_returned, &g))
     ;
   if (m.processor.polling) m.reactor.interrupt();
+  m.monitor.look(); // whoever has the processor may compute for long
 }
 
 /// Takes back what came from the kernel, in the order in which it came.

@@ -101,8 +101,10 @@ void become_single(green& g) noexcept {
   // A dump interrupts calls of the kernel's, some of which would wait again from the beginning.
   if (m.dump) return m.monitor.start();
   // Whoever stands in gives the processor back as soon as the initial kernel thread is free.
-  while (g.on != m.processor.home)
+  while (g.on != m.processor.home) {
     yield(g);
+    if (g.on != m.processor.home) raw_syscall(SYS_sched_yield);
+  }
   dismiss_spares();
   hand_pending_to_kernel(g);
   m.now = phase::single;
