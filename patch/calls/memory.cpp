@@ -12,6 +12,7 @@ namespace weft::patch {
 namespace {
 
 long on_mmap(green&, syscall_frame& f) noexcept {
+  if (number(f.r10) & MAP_SHARED) the_machine().futexes.shared.note_change();
   constexpr int stack = MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK;
   // ld.so's own flag, which the kernel has long ignored, tells its mappings from all others.
   constexpr int library = MAP_PRIVATE | MAP_DENYWRITE;
@@ -48,7 +49,15 @@ long on_madvise(green&, syscall_frame& f) noexcept {
   return pass_to_kernel;
 }
 
+/// What may put shared memory where there was other.
+long on_moving_memory(green&, syscall_frame&) noexcept {
+  the_machine().futexes.shared.note_change();
+  return pass_to_kernel;
+}
+
 constexpr call_entry entries[] = {
+    {SYS_mremap, virtual_when::always, on_moving_memory},
+    {SYS_shmat, virtual_when::always, on_moving_memory},
     {SYS_mmap, virtual_when::always, on_mmap},
     {SYS_mprotect, virtual_when::always, on_mprotect},
     {SYS_munmap, virtual_when::always, on_munmap},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// A thread's identity, and futexes.
+// A thread's identity.
 #include "patch/kernel/thread.hpp"
 
 #include <linux/futex.h>
@@ -8,12 +8,11 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#include "patch/calls/deadline.hpp"
 #include "patch/calls/table.hpp"
-#include "patch/kernel/futex_word.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/user_memory.hpp"
 #include "patch/sites/raw_syscall.hpp"
+#include <errno.h>
 
 namespace weft::patch {
 namespace {
@@ -83,74 +82,6 @@ long on_exit(green& g, syscall_frame& f) noexcept {
   exit_thread(g, number(f.rdi));
 }
 
-/// When a futex wait ends: relative for FUTEX_WAIT, absolute on one of two clocks otherwise.
-/// Negative: -errno.
-core::nanoseconds futex_deadline(green& g, int command, bool realtime,
-                                 const timespec* time) noexcept {
-  if (!time) return core::never;
-  const core::nanoseconds t = span_of(time);
-  if (t < 0) return t;
-  if (command == FUTEX_WAIT) return call_deadline(g, t);
-  // FUTEX_LOCK_PI's clock is CLOCK_REALTIME whatever the flag says.
-  return deadline_on(realtime || command == FUTEX_LOCK_PI ? CLOCK_REALTIME : CLOCK_MONOTONIC, t);
-}
-
-long on_futex(green& g, syscall_frame& f) noexcept {
-  futex_table& futexes = the_machine().futexes;
-  auto* word = pointer<std::uint32_t>(f.rdi);
-  auto* other = pointer<std::uint32_t>(f.r8);
-  const int operation = number(f.rsi);
-  const int command = operation & FUTEX_CMD_MASK;
-  const auto value = static_cast<std::uint32_t>(f.rdx);
-  const int count = number(f.rdx);
-  const int other_count = number(f.r10); // takes the time-out's place
-  const auto last = static_cast<std::uint32_t>(f.r9);
-  const bool realtime = operation & FUTEX_CLOCK_REALTIME;
-  const auto deadline = [&] {
-    return futex_deadline(g, command, realtime, pointer<timespec>(f.r10));
-  };
-  switch (command) {
-  case FUTEX_WAIT:
-  case FUTEX_WAIT_BITSET: {
-    const core::nanoseconds until = deadline();
-    if (until < 0) return until;
-    return futexes.wait(g, word, value, command == FUTEX_WAIT ? ~0u : last, until);
-  }
-  case FUTEX_WAKE:
-    return futexes.wake(word, count, ~0u);
-  case FUTEX_WAKE_BITSET:
-    return futexes.wake(word, count, last);
-  case FUTEX_REQUEUE:
-    return futexes.requeue(word, other, count, other_count);
-  case FUTEX_CMP_REQUEUE:
-    if (const long differs = compare(word, last)) return differs;
-    return futexes.requeue(word, other, count, other_count);
-  case FUTEX_WAKE_OP:
-    return futexes.wake_op(word, other, count, other_count, last);
-  case FUTEX_LOCK_PI:
-  case FUTEX_LOCK_PI2: {
-    const core::nanoseconds until = deadline();
-    if (until < 0) return until;
-    return futexes.lock_pi(g, word, until);
-  }
-  case FUTEX_TRYLOCK_PI:
-    return futexes.trylock_pi(g, word);
-  case FUTEX_UNLOCK_PI:
-    return futexes.unlock_pi(g, word);
-  case FUTEX_WAIT_REQUEUE_PI: {
-    const core::nanoseconds until = deadline();
-    if (until < 0) return until;
-    return futexes.wait_requeue_pi(g, word, value, ~0u, until, other);
-  }
-  case FUTEX_CMP_REQUEUE_PI:
-    if (count != 1) return -EINVAL;
-    if (const long differs = compare(word, last)) return differs;
-    return futexes.requeue_pi(word, other, other_count);
-  default:
-    return pass_to_kernel; // the kernel's own error for what it does not know
-  }
-}
-
 constexpr call_entry entries[] = {
     {SYS_gettid, virtual_when::active, on_gettid},
     {SYS_set_tid_address, virtual_when::active, on_set_tid_address},
@@ -166,7 +97,6 @@ constexpr call_entry entries[] = {
     {SYS_sched_rr_get_interval, virtual_when::active, on_scheduling},
     {SYS_prctl, virtual_when::active, on_prctl},
     {SYS_exit, virtual_when::always, on_exit},
-    {SYS_futex, virtual_when::active, on_futex},
 };
 
 } // namespace

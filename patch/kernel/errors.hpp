@@ -10,6 +10,9 @@ inline constexpr long pass_to_kernel = -0x10000;
 /// The same for one that makes a process: dispatch_result::spawn.
 inline constexpr long spawn_in_kernel = -0x10001;
 
+/// As pass_to_kernel, for a call that is to wait for something that others do.
+inline constexpr long wait_in_kernel = pass_to_kernel;
+
 // The kernel's own restart codes, for a park that a signal ended (signal(7)):
 /// The call is made again after any handler.
 inline constexpr long restart_always = -513; // ERESTARTNOINTR

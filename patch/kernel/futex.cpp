@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <sys/syscall.h>
 
 #include "patch/kernel/errors.hpp"
 #include "patch/kernel/futex_word.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/scheduler.hpp"
+#include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {
 futex_table::bucket& futex_table::of(const std::uint32_t* word) noexcept {
@@ -26,8 +28,7 @@ long futex_table::sleep(green& g, core::nanoseconds deadline) noexcept {
   return deadline == core::never ? restart_if_allowed : restart_unless_handled;
 }
 
-futex_waiter& futex_table::queue(green& g, std::uint32_t* word) noexcept {
-  futex_waiter& w = g.waiting_for;
+futex_waiter& futex_table::queue(green& g, futex_waiter& w, std::uint32_t* word) noexcept {
   w.word = word;
   w.bitset = ~0u;
   w.wants_lock = false;
@@ -42,7 +43,7 @@ long futex_table::wait(green& g, std::uint32_t* word, std::uint32_t expected, st
   if (!aligned(word) || bitset == 0) return -EINVAL;
   prepare_park(g);
   if (const long differs = compare(word, expected)) return differs;
-  queue(g, word).bitset = bitset;
+  queue(g, g.waiting_for, word).bitset = bitset;
   return sleep(g, deadline);
 }
 
@@ -64,6 +65,68 @@ long futex_table::wake(std::uint32_t* word, int most, std::uint32_t bitset) noex
     ++woken;
   });
   return misused ? -EINVAL : woken;
+}
+
+long futex_table::wake_everywhere(std::uint32_t* word, int most, std::uint32_t bitset,
+                                  bool is_private) noexcept {
+  long woken = wake(word, most, bitset);
+  if (woken < 0) return woken;
+  if (!reaches_outside(word, is_private)) {
+    // A shared word is looked up by what it is mapped to: there must be something.
+    std::uint32_t value;
+    return woken > 0 || is_private || load_user_word(value, word) ? woken : -EFAULT;
+  }
+  if (woken > 0 && woken >= most) return woken;
+  const int operation = FUTEX_WAKE_BITSET | (is_private ? FUTEX_PRIVATE_FLAG : 0);
+  const long others =
+      raw_syscall(SYS_futex, word, operation, most - woken, nullptr, nullptr, bitset);
+  if (!is_error(others)) woken += others;
+  return woken == 0 ? others : woken;
+}
+
+long futex_table::wait_any(green& g, const futex_waitv* words, futex_waiter* waiters,
+                           unsigned count, core::nanoseconds deadline) noexcept {
+  prepare_park(g);
+  long result = 0;
+  unsigned queued = 0;
+  for (; queued < count && result == 0; ++queued) {
+    auto* word = reinterpret_cast<std::uint32_t*>(words[queued].uaddr);
+    result = compare(word, static_cast<std::uint32_t>(words[queued].val));
+    if (result == 0) queue(g, waiters[queued], word);
+  }
+  const wakeup why = result == 0 ? park(g, deadline, park_reason::futex, true) : wakeup::none;
+  long woken = -1;
+  for (unsigned i = 0; i < count; ++i) {
+    if (waiters[i].linked())
+      waiters[i].unlink();
+    else if (waiters[i].thread)
+      woken = i;
+  }
+  if (woken >= 0) return woken; // a wake-up that came first is never given away
+  if (result != 0) return result;
+  return why == wakeup::timeout ? -ETIMEDOUT : restart_if_allowed;
+}
+
+long futex_table::requeue_everywhere(std::uint32_t* from, std::uint32_t* to, int most_woken,
+                                     int most_moved, const std::uint32_t* expected,
+                                     bool is_private) noexcept {
+  const bool outside = reaches_outside(from, is_private);
+  // Whoever is moved to a word that only green threads seem to wait for must be found there.
+  if (outside && !reaches_outside(to, is_private)) expect_outsiders();
+  if (expected) {
+    if (!aligned(from)) return -EINVAL;
+    if (const long differs = compare(from, *expected)) return differs;
+  }
+  const long here = requeue(from, to, most_woken, most_moved);
+  if (here < 0 || !outside) return here;
+  const int woken = here < most_woken ? static_cast<int>(here) : most_woken;
+  const int moved = static_cast<int>(here) - woken;
+  const int operation =
+      (expected ? FUTEX_CMP_REQUEUE : FUTEX_REQUEUE) | (is_private ? FUTEX_PRIVATE_FLAG : 0);
+  const long there = raw_syscall(SYS_futex, from, operation, most_woken - woken, most_moved - moved,
+                                 to, expected ? *expected : 0u);
+  if (is_error(there)) return here > 0 ? here : there;
+  return here + there;
 }
 
 long futex_table::requeue(std::uint32_t* from, std::uint32_t* to, int most_woken,
@@ -90,7 +153,7 @@ long futex_table::requeue(std::uint32_t* from, std::uint32_t* to, int most_woken
 }
 
 long futex_table::wake_op(std::uint32_t* first, std::uint32_t* second, int most_first,
-                          int most_second, std::uint32_t operation) noexcept {
+                          int most_second, std::uint32_t operation, bool is_private) noexcept {
   if (!aligned(first) || !aligned(second)) return -EINVAL;
   const unsigned op = (operation >> 28) & 7;
   const unsigned compare = (operation >> 24) & 15;
@@ -149,8 +212,11 @@ long futex_table::wake_op(std::uint32_t* first, std::uint32_t* second, int most_
   default:
     return -ENOSYS;
   }
-  long woken = wake(first, most_first, ~0u);
-  if (woken >= 0 && holds) woken += wake(second, most_second, ~0u);
+  long woken = wake_everywhere(first, most_first, ~0u, is_private);
+  if (woken >= 0 && holds) {
+    const long more = wake_everywhere(second, most_second, ~0u, is_private);
+    if (more > 0) woken += more;
+  }
   return woken;
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <linux/futex.h>
+
 #include <cstdint>
 
 #include "patch/kernel/green.hpp"
+#include "patch/kernel/shared_memory.hpp"
 #include "runtime/core/clock.hpp"
 #include "runtime/core/list.hpp"
 
@@ -11,24 +14,48 @@ namespace weft::patch {
 
 /// futex(2) among green threads: wait queues in user space, keyed by the word's address.
 ///
-/// A wake costs no system call, waiter or not. Words in memory shared with other processes
-/// are treated alike; waiters in other processes are not reached (patch/README.md, limits).
+/// A wake costs no system call, waiter or not, unless the word may have waiters that are no green
+/// threads of this process: because it is in shared memory and the call is not a private one, or
+/// because weft knows of kernel threads that it did not make. Who waits for such a word waits in
+/// the kernel, and wakes go there, which then counts and orders them all.
 class futex_table {
  public:
-  /// FUTEX_WAIT[_BITSET] with an absolute monotonic deadline.
-  /// 0, -EAGAIN (the word differs), -ETIMEDOUT, or a restart code after a signal.
+  /// Whether that is so.
+  [[nodiscard]] bool reaches_outside(const std::uint32_t* word, bool is_private) noexcept {
+    return outsiders_ || (!is_private && shared.contains(word));
+  }
+  /// From now on any word may have waiters that weft knows nothing of. Any thread,
+  /// async-signal-safe.
+  void expect_outsiders() noexcept { outsiders_ = true; }
+
+  /// Wakes up to `most` waiters, wherever they are. The count, or -EINVAL, -EFAULT.
+  long wake_everywhere(std::uint32_t* word, int most, std::uint32_t bitset,
+                       bool is_private) noexcept;
+
+  /// FUTEX_WAIT[_BITSET] of a word that has no waiters outside, with an absolute monotonic
+  /// deadline. 0, -EAGAIN (the word differs), -ETIMEDOUT, or a restart code after a signal.
   long wait(green& g, std::uint32_t* word, std::uint32_t expected, std::uint32_t bitset,
             core::nanoseconds deadline) noexcept;
 
-  /// Wakes up to `most` waiters of `word`, first come first served. Returns how many.
+  /// Wakes up to `most` green threads that wait for `word`, first come first served. Returns how
+  /// many.
   long wake(std::uint32_t* word, int most, std::uint32_t bitset) noexcept;
 
   /// Wakes up to `most_woken`, moves up to `most_moved` of the others to `to`. The count of both.
   long requeue(std::uint32_t* from, std::uint32_t* to, int most_woken, int most_moved) noexcept;
 
+  /// FUTEX_CMP_REQUEUE, or FUTEX_REQUEUE without `expected`, wherever the waiters are.
+  long requeue_everywhere(std::uint32_t* from, std::uint32_t* to, int most_woken, int most_moved,
+                          const std::uint32_t* expected, bool is_private) noexcept;
+
+  /// A wait for several words, none of which has waiters outside, until one of them is woken.
+  /// `waiters` are as many as there are words, for this call's use. Which one, or as `wait`.
+  long wait_any(green& g, const futex_waitv* words, futex_waiter* waiters, unsigned count,
+                core::nanoseconds deadline) noexcept;
+
   /// FUTEX_WAKE_OP.
   long wake_op(std::uint32_t* first, std::uint32_t* second, int most_first, int most_second,
-               std::uint32_t operation) noexcept;
+               std::uint32_t operation, bool is_private = true) noexcept;
 
   /// FUTEX_LOCK_PI: owner's tid in the word, handed over by unlock_pi. Priorities mean nothing
   /// among green threads; the ownership protocol is the kernel's.
@@ -46,18 +73,26 @@ class futex_table {
   /// In a fork's child: nobody waits.
   void reset() noexcept;
 
+  shared_memory shared;
+
  private:
   static constexpr unsigned buckets = 4096;
   using bucket = core::list<futex_waiter>;
   bucket& of(const std::uint32_t* word) noexcept;
   /// Puts g, the caller, among the waiters of `word`: for any wake-up, and no lock.
-  futex_waiter& queue(green& g, std::uint32_t* word) noexcept;
+  futex_waiter& queue(green& g, futex_waiter& w, std::uint32_t* word) noexcept;
   long sleep(green& g, core::nanoseconds deadline) noexcept;
 
   bucket table_[buckets];
+  volatile bool outsiders_ = false;
 };
 
-/// Marks the robust mutexes that g holds as FUTEX_OWNER_DIED and wakes a waiter of each.
+/// Marks the robust mutexes that g holds as FUTEX_OWNER_DIED and wakes a waiter of each, in
+/// whatever process.
 void walk_robust_list(green& g) noexcept;
+
+/// The same for all threads at the process's end, but for the main one: that is the kernel's to
+/// do, which knows its tid.
+void walk_all_robust_lists() noexcept;
 
 } // namespace weft::patch

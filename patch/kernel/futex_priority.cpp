@@ -47,7 +47,7 @@ long futex_table::lock_pi(green& g, std::uint32_t* word, core::nanoseconds deadl
     if (!(value & FUTEX_WAITERS) &&
         replace_user_word(word, value, value | FUTEX_WAITERS) != replaced::yes)
       continue;
-    queue(g, word).wants_lock = true;
+    queue(g, g.waiting_for, word).wants_lock = true;
     const long result = sleep(g, deadline);
     // Handed over: the word holds our tid. EINTR is no answer that glibc knows.
     return result == restart_unless_handled || result == restart_if_allowed ? restart_always
@@ -87,7 +87,7 @@ long futex_table::wait_requeue_pi(green& g, std::uint32_t* word, std::uint32_t e
   if (!aligned(word) || !aligned(lock) || word == lock || bitset == 0) return -EINVAL;
   prepare_park(g);
   if (const long differs = compare(word, expected)) return differs;
-  futex_waiter& w = queue(g, word);
+  futex_waiter& w = queue(g, g.waiting_for, word);
   w.bitset = bitset;
   w.lock = lock;
   const long result = sleep(g, deadline);

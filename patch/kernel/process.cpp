@@ -153,6 +153,7 @@ void forget_child(pid_t pid) noexcept {
 }
 
 void before_exit() noexcept {
+  walk_all_robust_lists();
   const statistics& stats = the_machine().stats;
   switch (the_configuration().statistics) {
   case report_form::none:

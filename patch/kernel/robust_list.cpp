@@ -20,13 +20,18 @@ void walk_robust_list(green& g) noexcept {
   if (!g.robust_list || !get_user(head, g.robust_list)) return;
   machine& m = the_machine();
   const long offset = head.futex_offset;
-  const auto die = [&](robust_list* entry) {
+  const auto die = [&](robust_list* entry, bool is_pending) {
     // Bit 0 of an entry's address marks a PI mutex.
     const auto address = reinterpret_cast<std::uintptr_t>(entry);
     auto* word = reinterpret_cast<std::uint32_t*>((address & ~std::uintptr_t{1}) +
                                                   static_cast<std::uintptr_t>(offset));
     std::uint32_t value;
     if (!load_user_word(value, word)) return;
+    if (is_pending && value == 0 && !(address & 1)) {
+      // It had given the mutex back and not yet woken whoever waits.
+      (void)m.futexes.wake_everywhere(word, 1, ~0u, false);
+      return;
+    }
     while ((value & FUTEX_TID_MASK) == static_cast<std::uint32_t>(g.tid)) {
       if (address & 1) {
         m.futexes.hand_over(word, FUTEX_OWNER_DIED);
@@ -36,7 +41,7 @@ void walk_robust_list(green& g) noexcept {
       const replaced done = replace_user_word(word, value, marked);
       if (done == replaced::fault) return;
       if (done == replaced::yes) {
-        if (value & FUTEX_WAITERS) m.futexes.wake(word, 1, ~0u);
+        if (value & FUTEX_WAITERS) m.futexes.wake_everywhere(word, 1, ~0u, false);
         return;
       }
     }
@@ -48,10 +53,17 @@ void walk_robust_list(green& g) noexcept {
                                                  ~std::uintptr_t{1});
     robust_list* next;
     if (!get_user(next, &plain->next)) break;
-    if (entry != pending) die(entry);
+    if (entry != pending) die(entry, false);
     entry = next;
   }
-  if (pending) die(pending);
+  if (pending) die(pending, true);
+}
+
+void walk_all_robust_lists() noexcept {
+  machine& m = the_machine();
+  m.all.for_each([&](green& g) {
+    if (g.tid != m.main_tid) walk_robust_list(g);
+  });
 }
 
 } // namespace weft::patch

@@ -189,6 +189,7 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
     return die_of_fault(*info, context);
   if (!ours) {
     // A kernel thread that weft did not make, or a vfork child.
+    if (!g) m.futexes.expect_outsiders();
     if (asks_for_dump(signal)) {
       if (!g) raw_syscall(SYS_tgkill, m.main_tid, m.processor.holder.load()->tid, signal);
     } else if (is_caught(action))

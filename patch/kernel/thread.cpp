@@ -193,7 +193,7 @@ void finish_exit(green& g) noexcept {
   m.may_be_single = m.count == 1;
   if (!was_main) m.greens.destroy(&g);
   // From here on the joiner may free the thread's stack and TLS.
-  if (word && put_user(word, 0u)) m.futexes.wake(word, 1, ~0u);
+  if (word && put_user(word, 0u)) (void)m.futexes.wake_everywhere(word, 1, ~0u, false);
 }
 
 void keep_only(green& g) noexcept {
