@@ -4,15 +4,15 @@
 #include "patch/kernel/process.hpp"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
-#include "patch/calls/descriptors.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/kernel/thread.hpp"
 #include "patch/kernel/user_memory.hpp"
-#include "patch/kernel/wait.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {
@@ -52,12 +52,27 @@ long on_vfork(green& g, syscall_frame&) noexcept {
   return spawn(g, CLONE_VM | CLONE_VFORK);
 }
 
+/// Whether the file can be executed, as far as that can be told beforehand.
+bool may_become(const syscall_frame& f) noexcept {
+  constexpr int only_check = 0x10000; // AT_EXECVE_CHECK, Linux 6.14
+  const bool at = f.rax == SYS_execveat;
+  const long directory = at ? static_cast<long>(f.rdi) : AT_FDCWD;
+  const std::uint64_t path = at ? f.rsi : f.rdi;
+  const int flags = at ? number(f.r8) : 0;
+  const long checked = raw_syscall(SYS_execveat, directory, path, at ? f.rdx : f.rsi,
+                                   at ? f.r10 : f.rdx, flags | only_check);
+  if (checked != -EINVAL) return checked == 0;
+  constexpr long nr_faccessat2 = 439;
+  return raw_syscall(nr_faccessat2, directory, path, X_OK, flags | AT_EACCESS) == 0;
+}
+
 /// Becomes another program, or stays this one with an error.
 long on_execve(green& g, syscall_frame& f) noexcept {
-  before_spawn(g, 0); // a mask is inherited
+  // Threads end by it, and with them their ownership of robust mutexes. There is no way back.
+  if (has_robust_mutexes() && may_become(f)) walk_all_robust_lists();
+  before_exec(g);
   const long result = raw_syscall(static_cast<long>(f.rax), f.rdi, f.rsi, f.rdx, f.r10, f.r8);
-  show_ignored_faults(false);
-  apply_worker_mask(*g.on);
+  after_failed_exec(g);
   return result;
 }
 
@@ -66,50 +81,19 @@ long on_exit_group(green&, syscall_frame&) noexcept {
   return pass_to_kernel;
 }
 
-long on_wait4(green& g, syscall_frame& f) noexcept {
-  const pid_t pid = number(f.rdi);
-  const int options = number(f.rdx);
-  for (;;) {
-    int status = 0;
-    const long result = raw_syscall(SYS_wait4, f.rdi, &status, options | WNOHANG, f.r10);
-    if (result > 0) {
-      if (!WIFSTOPPED(status) && !WIFCONTINUED(status)) forget_child(static_cast<pid_t>(result));
-      if (f.rsi && !put_user(pointer<int>(f.rsi), status)) return -EFAULT;
-    }
-    if (result != 0 || (options & WNOHANG)) return result;
-    if (const long interrupted = wait_for_children(g, pid, options)) return interrupted;
-  }
+/// What has happened already is told at once; else the kernel is to wait, which knows all about
+/// children: stopped ones, groups, tracees, those of whose making weft knows nothing.
+long on_wait4(green&, syscall_frame& f) noexcept {
+  const long result = raw_syscall(SYS_wait4, f.rdi, f.rsi, number(f.rdx) | WNOHANG, f.r10);
+  return result != 0 || (number(f.rdx) & WNOHANG) ? result : wait_in_kernel;
 }
 
-/// The members that the kernel writes, and no others.
-bool tell_child(siginfo_t* to, const siginfo_t& info) noexcept {
-  return copy_to_user(to, &info, offsetof(siginfo_t, si_code) + sizeof info.si_code) &&
-         put_user(&to->si_pid, info.si_pid) && put_user(&to->si_uid, info.si_uid) &&
-         put_user(&to->si_status, info.si_status);
-}
-
-long on_waitid(green& g, syscall_frame& f) noexcept {
-  const int kind = number(f.rdi);
-  const int options = number(f.r10);
-  const pid_t pid = kind == P_PID ? number(f.rsi) : kind == P_ALL ? -1 : 0;
-  for (;;) {
-    siginfo_t info{};
-    const long result = raw_syscall(SYS_waitid, kind, f.rsi, &info, options | WNOHANG, f.r8);
-    if (result != 0) return result;
-    if (info.si_pid != 0 || (options & WNOHANG)) {
-      const bool ended =
-          info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
-      if (info.si_pid != 0 && ended && !(options & WNOWAIT)) forget_child(info.si_pid);
-      return !f.rdx || tell_child(pointer<siginfo_t>(f.rdx), info) ? 0 : -EFAULT;
-    }
-    if (kind == P_PIDFD) {
-      const io_wait came =
-          wait_for_io(g, number(f.rsi), core::io_in, core::never, park_reason::child);
-      if (came == io_wait::signal) return restart_if_allowed;
-    } else if (const long interrupted = wait_for_children(g, pid, options)) {
-      return interrupted;
-    }
-  }
+long on_waitid(green&, syscall_frame& f) noexcept {
+  if (number(f.r10) & WNOHANG) return pass_to_kernel;
+  siginfo_t info{};
+  const long result =
+      raw_syscall(SYS_waitid, f.rdi, f.rsi, &info, number(f.r10) | WNOHANG | WNOWAIT, nullptr);
+  return result != 0 || info.si_pid != 0 ? pass_to_kernel : wait_in_kernel;
 }
 
 constexpr call_entry entries[] = {

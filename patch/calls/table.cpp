@@ -208,6 +208,8 @@ extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame
     }
     if (g.on->preempt.load(std::memory_order_relaxed)) give_way(g);
     if (the_machine().may_be_single) become_single(g);
+    g.waits_natively = result == wait_in_kernel;
+    if (result == wait_in_kernel) result = pass_to_kernel;
     const bool answered = result != pass_to_kernel && result != spawn_in_kernel;
     if (answered) frame->rax = static_cast<std::uint64_t>(result);
     leave_weft(g);
@@ -218,6 +220,7 @@ extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame
       leave_weft(g);
     }
     if (answered) return dispatch_result::done;
+    if (result == spawn_in_kernel) lend_for_spawn(g);
     return result == pass_to_kernel ? dispatch_result::native : dispatch_result::spawn;
   }
 }

@@ -11,7 +11,7 @@ inline constexpr long pass_to_kernel = -0x10000;
 inline constexpr long spawn_in_kernel = -0x10001;
 
 /// As pass_to_kernel, for a call that is to wait for something that others do.
-inline constexpr long wait_in_kernel = pass_to_kernel;
+inline constexpr long wait_in_kernel = -0x10002;
 
 // The kernel's own restart codes, for a park that a signal ended (signal(7)):
 /// The call is made again after any handler.

@@ -67,7 +67,11 @@ struct green : entry_state,
   /// recorded by the worker and acted upon when the handler is done, as kernels do.
   volatile bool in_kernel = false;
 
-  long native_number = 0; // of the call that the kernel makes for it, or made last
+  long native_number = 0;      // of the call that the kernel makes for it, or made last
+  bool waits_natively = false; // that call is to wait for others
+
+  std::uint64_t spawn_flags = 0; // clone's, of the process that it makes, or made last
+  bool spawning = false;         // the kernel is about to make it: others may not run meanwhile
 
   // Identity.
   pid_t tid = 0;

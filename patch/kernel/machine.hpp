@@ -22,8 +22,6 @@
 
 namespace weft::patch {
 
-struct child;
-
 /// How far the patch plays the kernel.
 enum class phase : std::uint8_t {
   single, // one green thread: calls that may block go straight to the kernel
@@ -55,7 +53,6 @@ struct machine {
   stack_store stacks;
   patch::ring ring;
   files_in_use files;
-  core::list<child> children;
   statistics stats;
 
   bool keep_times = false; // note in each thread since when it is parked

@@ -2,12 +2,13 @@
 #include "patch/kernel/native.hpp"
 
 #include <errno.h>
+#include <linux/sched.h>
 #include <sys/syscall.h>
 
 #include "patch/kernel/configuration.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/scheduler.hpp"
-#include "patch/kernel/signals.hpp"
+#include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/worker.hpp"
 
 extern "C" {
@@ -55,23 +56,77 @@ void mark(green& g) noexcept {
   w.state.store(worker_state::in_native, std::memory_order_release);
 }
 
+/// Before a call that is to wait the processor is given to whoever can use it, not left to be taken
+/// away some milliseconds later. False: nobody can.
+bool give_away(green& g) noexcept {
+  processor& p = the_machine().processor;
+  if (p.ready.empty() && !p.returned.load(std::memory_order_relaxed)) return false;
+  worker* other = find_worker();
+  if (!other) return false;
+  worker& w = *g.on;
+  set_kernel_mask(every_signal);
+  w.kernel_blocks_all = true;
+  route_arrived_signal(w);
+  const bool given = !signal_is_deliverable(g);
+  if (given) {
+    w.state.store(worker_state::without, std::memory_order_relaxed);
+    give_processor(p, *other);
+    // What comes from here on finds g in the program's code.
+    g.in_kernel = false;
+  } else {
+    return_spare(*other);
+  }
+  w.kernel_blocks_all = false;
+  set_kernel_mask(w.kernel_mask);
+  return given;
+}
+
+/// Takes the processor from a worker that is in a call of the kernel's, if one is. Quicker than to
+/// wait for the monitor to find that: two that wait for each other in the kernel have it in turns.
+bool take_over(green& g) noexcept {
+  processor& p = the_machine().processor;
+  worker* holder = p.holder.load(std::memory_order_acquire);
+  auto expected = worker_state::in_native;
+  if (!holder->state.compare_exchange_strong(expected, worker_state::without)) return false;
+  worker& w = *g.on;
+  w.state.store(worker_state::running, std::memory_order_relaxed);
+  p.holder.store(&w, std::memory_order_release);
+  if (the_machine().signals.worker_mask() != w.kernel_mask) apply_worker_mask(w);
+  return true;
+}
+
 } // namespace
 
 long native_call(green& g, const syscall_frame& frame) noexcept {
   g.native_number = static_cast<long>(frame.rax);
   the_machine().monitor.look();
-  // As the program's own code from here on: what signals do is done at once.
-  leave_weft(g);
-  const auto told = the_machine().slow_call;
+  if (!g.waits_natively || !give_away(g)) {
+    // As the program's own code from here on: what signals do is done at once.
+    leave_weft(g);
+    // One that came since the call began must not wait for its end.
+    if (signal_is_deliverable(g)) send_errand(*g.on, errand::attend);
+    mark(g);
+  }
+  // One that is meant to wait holds nobody up.
+  const auto told = g.waits_natively ? nullptr : the_machine().slow_call;
   const core::nanoseconds began = told ? core::monotonic_now() : 0;
-  mark(g);
   const long result = weft_native_call(&frame);
   const core::nanoseconds took = told ? core::monotonic_now() - began : 0;
   // Before the worker is looked at: a handler may have taken g to another one.
   g.in_kernel = true;
-  if (interrupt_native(g) == worker_state::without) wait_for_turn(g);
+  regain_processor(g);
   if (told && took > the_configuration().warn_blocking * 1'000'000L) told(g, frame, took);
   return result;
+}
+
+void lend_for_spawn(green& g) noexcept {
+  if (!(g.spawn_flags & CLONE_VFORK)) return;
+  the_machine().monitor.look();
+  mark(g);
+}
+
+void regain_processor(green& g) noexcept {
+  if (interrupt_native(g) == worker_state::without && !take_over(g)) wait_for_turn(g);
 }
 
 worker_state interrupt_native(green& g) noexcept {

@@ -25,6 +25,12 @@ long native_call(green& g, long number, Arguments... arguments) noexcept {
   return native_call(g, frame);
 }
 
+/// A process that g, the caller, makes by vfork keeps it waiting: until `regain_processor` the
+/// processor may be taken away. Nothing of weft's happens in between.
+void lend_for_spawn(green& g) noexcept;
+/// Back from the kernel: g, the caller, goes on when it has the processor.
+void regain_processor(green& g) noexcept;
+
 /// What a signal handler's end has to know about the handlers that ran.
 struct delivery;
 

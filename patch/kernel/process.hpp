@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <sys/types.h>
+#include <cstdint>
 
 #include "patch/kernel/green.hpp"
 
-/// Processes: making them, becoming another, waiting for them, ending.
+/// Processes: making them, becoming another, ending. Children are the kernel's to keep books on,
+/// and to wait for (wait_in_kernel).
 namespace weft::patch {
 
-/// To be called before the kernel makes a process for g, the caller, with clone's `flags`:
-/// the child inherits g's mask and not the worker's; one that shares our memory (vfork,
+/// To be called before the kernel makes a process for g, the caller, with clone's `flags`: the
+/// child inherits what is g's and not the worker's; one that shares our memory (vfork,
 /// posix_spawn) must not find weft at work in it.
 void before_spawn(green& g, std::uint64_t flags) noexcept;
 
-/// A child that has not been waited for, as far as weft has seen its making.
-/// Waits (parked) until one that `pid` and `options` of wait4 select may have changed state.
-/// 0, or a restart code after a signal.
-long wait_for_children(green& g, pid_t pid, int options) noexcept;
-/// A wait has reaped it.
-void forget_child(pid_t pid) noexcept;
+/// The same before g becomes another program, and when it did not.
+void before_exec(green& g) noexcept;
+void after_failed_exec(green& g) noexcept;
 
-/// Prints what is to be printed at the end.
+/// What the kernel would do at the process's end for threads that it does not know, and what is to
+/// be printed.
 void before_exit() noexcept;
 [[noreturn]] void end_process(int status) noexcept;
 

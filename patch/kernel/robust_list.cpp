@@ -59,6 +59,17 @@ void walk_robust_list(green& g) noexcept {
   if (pending) die(pending, true);
 }
 
+bool has_robust_mutexes() noexcept {
+  machine& m = the_machine();
+  bool found = false;
+  m.all.for_each([&](green& g) {
+    robust_list_head head;
+    if (g.tid == m.main_tid || !g.robust_list || !get_user(head, g.robust_list)) return;
+    found = found || head.list.next != &g.robust_list->list || head.list_op_pending;
+  });
+  return found;
+}
+
 void walk_all_robust_lists() noexcept {
   machine& m = the_machine();
   m.all.for_each([&](green& g) {

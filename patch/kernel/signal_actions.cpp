@@ -77,8 +77,8 @@ void adopt_signal_state(green& main) noexcept {
   if (raw_syscall(SYS_sigaltstack, nullptr, &alternate) == 0) main.alternate_stack = alternate;
 }
 
-void show_ignored_faults(bool shown) noexcept {
-  for (const int signal : {SIGSEGV, SIGBUS}) {
+void show_own_handling(bool shown) noexcept {
+  for (const int signal : {SIGSEGV, SIGBUS, SIGURG}) {
     const signal_state::action& action = the_machine().signals.actions[signal];
     if (action.handler != reinterpret_cast<void*>(SIG_IGN)) continue;
     const signal_state::action kernel = shown ? action : as_registered(signal, action);

@@ -185,11 +185,15 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   machine& m = the_machine();
   const signal_state::action& action = m.signals.actions[signal];
   const bool ours = g && !g->passthrough;
-  if (is_fault(*info) && (!is_caught(action) || (ours && (g->in_kernel || is_blocked(*g, signal)))))
+  if (is_fault(*info) &&
+      (!is_caught(action) || (ours && (g->in_kernel || is_blocked(*g, signal))))) {
+    if (ours && !g->in_kernel) walk_all_robust_lists();
     return die_of_fault(*info, context);
+  }
   if (!ours) {
     // A kernel thread that weft did not make, or a vfork child.
     if (!g) m.futexes.expect_outsiders();
+    if (errand what; is_errand(*info, what)) return;
     if (asks_for_dump(signal)) {
       if (!g) raw_syscall(SYS_tgkill, m.main_tid, m.processor.holder.load()->tid, signal);
     } else if (is_caught(action))
@@ -224,6 +228,7 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
                                 here < w.signal_stack + worker::signal_stack_size;
   errand what;
   if (is_errand(*info, what) && what == errand::preempt && was != worker_state::without) {
+    if (g->spawning) return;
     if (was == worker_state::in_native) { // the next look takes the processor away instead
       resume_native(*g, context, delivery{});
       return;

@@ -83,8 +83,12 @@ bool take_signal(green& g, siginfo_t& info, ucontext_t& context) noexcept {
     run_handler(g, info, context);
     return true;
   }
-  if (action.handler == reinterpret_cast<void*>(SIG_DFL) && !is_ignored_by_default(info.si_signo))
-    take_default_action(info.si_signo);
+  const int signal = info.si_signo;
+  if (action.handler == reinterpret_cast<void*>(SIG_DFL) && !is_ignored_by_default(signal)) {
+    const bool only_stops = signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+    if (!only_stops) walk_all_robust_lists();
+    take_default_action(signal);
+  }
   return false;
 }
 

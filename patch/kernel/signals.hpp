@@ -115,9 +115,9 @@ long writing(green& g, Write&& write) noexcept {
   return result;
 }
 
-/// The access faults that the program ignores are told to the kernel as ignored, or not: a
-/// process made by it or a program that it becomes inherits that.
-void show_ignored_faults(bool shown) noexcept;
+/// Signals that weft handles although the program ignores them are told to the kernel as ignored,
+/// or not: a process made by it or a program that it becomes inherits that.
+void show_own_handling(bool shown) noexcept;
 
 /// Reads what was ignored, caught and blocked at start.
 void adopt_signal_state(green& main) noexcept;

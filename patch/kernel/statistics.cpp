@@ -21,7 +21,7 @@ int report() noexcept {
 } // namespace
 
 const char* name_of(park_reason reason) noexcept {
-  static const char* const names[] = {"sleep", "futex", "io", "poll", "child", "signal"};
+  static const char* const names[] = {"sleep", "futex", "io", "poll", "signal"};
   static_assert(sizeof names / sizeof *names == static_cast<int>(park_reason::count));
   return names[static_cast<int>(reason)];
 }

@@ -5,7 +5,7 @@
 
 namespace weft::patch {
 
-enum class park_reason : std::uint8_t { sleep, futex, io, poll, child, signal, count };
+enum class park_reason : std::uint8_t { sleep, futex, io, poll, signal, count };
 
 [[nodiscard]] const char* name_of(park_reason reason) noexcept;
 

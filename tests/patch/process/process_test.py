@@ -56,7 +56,7 @@ def statistics(errors):
                           lines[1])
     if not first or not second:
         raise AssertionError(f"not understood:\n{errors}")
-    names = ("made", "peak", "switches", "sleep", "futex", "io", "poll", "child", "signal")
+    names = ("made", "peak", "switches", "sleep", "futex", "io", "poll", "signal")
     return dict(zip(names, map(int, first.groups() + second.groups())))
 
 
@@ -78,7 +78,7 @@ class Statistics(Case):
         # Each read waits once. A thread that is looked at for readiness in vain waits again.
         self.assertTrue(WORKERS <= s["io"] <= 2 * WORKERS, s)
         self.assertTrue(1 <= s["futex"] <= 2 * WORKERS, s)  # joins
-        self.assertEqual((s["poll"], s["child"], s["signal"]), (0, 0, 0))
+        self.assertEqual((s["poll"], s["signal"]), (0, 0))
         parks = s["sleep"] + s["io"] + s["futex"]
         self.assertTrue(parks <= s["switches"] <= 3 * parks + 100, s)
 
@@ -91,7 +91,7 @@ class Statistics(Case):
     def test_of_one_thread(self):
         status, output, errors = weft("nothing", options=["--stats"])
         self.assertEqual((status, output), (0, "done\n"))
-        expected = dict.fromkeys(("switches", "sleep", "futex", "io", "poll", "child", "signal"), 0)
+        expected = dict.fromkeys(("switches", "sleep", "futex", "io", "poll", "signal"), 0)
         self.assertEqual(statistics(errors), {**expected, "made": 1, "peak": 1})
 
     def test_at_every_end_that_is_an_exit(self):
