@@ -99,6 +99,7 @@ worker* make_worker() noexcept {
   w->state = worker_state::without;
   w->order = worker_order::sleep;
   w->bound = nullptr;
+  w->started = false;
   w->current = &w->idle;
   w->has_signal_stack = false;
   if (is_error(
