@@ -138,15 +138,15 @@ long on_rt_tgsigqueueinfo(green& g, syscall_frame& f) noexcept {
   return send_to_thread(g, number(f.rsi), number(f.rdx), &info);
 }
 
-/// A timer for one thread: the kernel knows the worker's only. The intended thread waits for
-/// the signal or is found by its mask.
+/// A timer for one thread, which the kernel does not know: for the process, then, since no kernel
+/// thread is that one's. The intended thread waits for the signal or is found by its mask.
 long on_timer_create(green& g, syscall_frame& f) noexcept {
   sigevent changed;
   if (!f.rsi || !get_user(changed, pointer<sigevent>(f.rsi))) return pass_to_kernel;
   if (changed.sigev_notify != SIGEV_THREAD_ID) return pass_to_kernel;
   const green* target = find_thread(changed._sigev_un._tid);
   if (!target) return pass_to_kernel;
-  changed._sigev_un._tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
+  changed.sigev_notify = SIGEV_SIGNAL;
   const long result = raw_syscall(SYS_timer_create, f.rdi, &changed, f.rdx);
   // One who waits for it by sigwait, as glibc's helper for SIGEV_THREAD does, finds it in the
   // kernel; it must stay there between two waits as well.

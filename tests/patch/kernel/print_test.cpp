@@ -77,7 +77,7 @@ TEST(print, statistics) {
     s.parks[i] = static_cast<std::uint64_t>(10 + i);
   EXPECT_EQ(written([&] { print(s); }),
             "weft: threads made 5, green threads peak 3, switches 77\n|"
-            "weft: parks sleep 10, futex 11, io 12, poll 13, child 14, signal 15; "
+            "weft: parks sleep 10, futex 11, io 12, poll 13, signal 14; "
             "hand-overs 2, preemptions 4\n|");
 }
 
