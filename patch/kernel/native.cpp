@@ -100,7 +100,9 @@ bool take_over(green& g) noexcept {
 long native_call(green& g, const syscall_frame& frame) noexcept {
   g.native_number = static_cast<long>(frame.rax);
   the_machine().monitor.look();
-  if (!g.waits_natively || !give_away(g)) {
+  const bool waits = g.waits_natively;
+  g.waits_natively = false;
+  if (!waits || !give_away(g)) {
     // As the program's own code from here on: what signals do is done at once.
     leave_weft(g);
     // One that came since the call began must not wait for its end.
@@ -108,7 +110,7 @@ long native_call(green& g, const syscall_frame& frame) noexcept {
     mark(g);
   }
   // One that is meant to wait holds nobody up.
-  const auto told = g.waits_natively ? nullptr : the_machine().slow_call;
+  const auto told = waits ? nullptr : the_machine().slow_call;
   const core::nanoseconds began = told ? core::monotonic_now() : 0;
   const long result = weft_native_call(&frame);
   const core::nanoseconds took = told ? core::monotonic_now() - began : 0;
