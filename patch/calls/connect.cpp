@@ -5,7 +5,6 @@
 #include <sys/syscall.h>
 
 #include "patch/calls/blocking.hpp"
-#include "patch/kernel/scheduler.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {
@@ -55,20 +54,15 @@ long try_connect(int fd, const sockaddr* address, unsigned length) noexcept {
 
 long connect_parked(green& g, int fd, const sockaddr* address, unsigned length) noexcept {
   ring& r = the_machine().ring;
-  if (kind_of(fd) != fd_kind::socket || !r.open()) return pass_to_kernel;
+  // Of AF_UNIX's full backlogs poll tells nothing.
+  if (kind_of(fd) != fd_kind::socket || socket_option(fd, SO_DOMAIN) == AF_UNIX || !r.open())
+    return pass_to_kernel;
   file_call call{g, fd, core::io_out, send_timeout};
   for (;;) {
     const std::uint32_t ticket = the_machine().reactor.ticket(call.fd());
     const long result = try_connect(call.fd(), address, length);
     if (result == -ENOSYS) return pass_to_kernel;
     if (result != -EAGAIN) return result;
-    // Of AF_UNIX's full backlogs poll tells nothing.
-    if (socket_option(call.fd(), SO_DOMAIN) == AF_UNIX) {
-      prepare_park(g);
-      if (park(g, core::monotonic_now() + shortage_pause, park_reason::io, true) == wakeup::signal)
-        return restart_if_allowed;
-      continue;
-    }
     do {
       the_machine().reactor.clear(call.fd(), core::io_out, ticket);
       if (const long ended = call.wait()) return ended == -EAGAIN ? -EINPROGRESS : ended;

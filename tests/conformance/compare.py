@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSL-1.0
 """Runs a program natively and under weft, and compares output, errors and the way it ended.
 
-    compare.py --weft WEFT [--timeout S] [--each] [--kernel-threads N] PROGRAM [ARGUMENT...]
+    compare.py --weft WEFT [--timeout S] [--each] [--kernel-threads N] [--through PROGRAM]
+               PROGRAM [ARGUMENT...]
 
 With --each, every check that `PROGRAM --list` names is run alone, for programs whose checks end the
 process. The native run must end as the program announces in its first line (`ends by: SIGSEGV`),
@@ -79,10 +80,10 @@ def announced_end(output):
 
 
 def compare(arguments, command):
-    native = run(command, arguments.timeout)
+    native = run(arguments.through + command, arguments.timeout)
     if native[0] != announced_end(native[1]):
         return f"natively: {native[0]}\n{native[1]}{native[2]}"
-    return difference(native, run([arguments.weft, *command], arguments.timeout))
+    return difference(native, run([*arguments.through, arguments.weft, *command], arguments.timeout))
 
 
 def names(arguments):
@@ -107,6 +108,8 @@ def main():
     parser.add_argument("--each", action="store_true")
     parser.add_argument("--kernel-threads", type=int, metavar="N",
                         help="more than these natively, at most these under weft")
+    parser.add_argument("--through", action="append", default=[], metavar="PROGRAM",
+                        help="starts both runs: given what to run as arguments")
     parser.add_argument("program")
     parser.add_argument("argument", nargs="*")
     arguments = parser.parse_args()

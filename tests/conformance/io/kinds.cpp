@@ -187,6 +187,38 @@ void credentials_in_messages() {
   receiver.join();
 }
 
+// Nobody tells a sender that is not connected when there is room at the other end.
+void datagrams_to_a_full_receiver() {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string name = "weft-conformance-dgram-" + std::to_string(getpid());
+  name.copy(address.sun_path + 1, name.size());
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  const int receiver = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  expect_equal(bind(receiver, reinterpret_cast<sockaddr*>(&address), length), 0, "bind");
+  for (const bool connected : {false, true}) {
+    std::thread sender([&] {
+      const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+      if (connected) connect(fd, reinterpret_cast<sockaddr*>(&address), length);
+      for (int i = 0; i < 300; ++i) {
+        const ssize_t n =
+            connected ? send(fd, &i, sizeof i, 0)
+                      : sendto(fd, &i, sizeof i, 0, reinterpret_cast<sockaddr*>(&address), length);
+        expect_equal(n, 4, "a datagram");
+      }
+      close(fd);
+    });
+    let_others_block();
+    for (int i = 0; i < 300; ++i) {
+      int value = -1;
+      expect_equal(recv(receiver, &value, sizeof value, 0), 4, "recv");
+      expect_equal(value, i, "in order");
+    }
+    sender.join();
+  }
+  close(receiver);
+}
+
 void many_messages_in_one_call() {
   const socket_pair pair(SOCK_DGRAM | SOCK_CLOEXEC);
   std::thread receiver([&] {
@@ -247,6 +279,7 @@ const checks registered{
     {"event_counters_of_many", event_counters_of_many},
     {"timers_of_many", timers_of_many},
     {"credentials_in_messages", credentials_in_messages},
+    {"datagrams_to_a_full_receiver", datagrams_to_a_full_receiver},
     {"many_messages_in_one_call", many_messages_in_one_call},
     {"memory_devices", memory_devices},
 };
