@@ -7,6 +7,7 @@
 #include "patch/calls/descriptors.hpp"
 #include "patch/kernel/errors.hpp"
 #include "patch/kernel/machine.hpp"
+#include "patch/kernel/native.hpp"
 #include "patch/kernel/wait.hpp"
 
 /// The shape that all calls on descriptors have: try without blocking, else park.
@@ -30,17 +31,25 @@ class file_call {
   /// the kernel can't make the call with the program's own registers.
   [[nodiscard]] bool was_closed() const noexcept { return file_.was_closed(); }
 
+  /// From now on the number follows the open file, and no longer (open_file).
+  void hold() noexcept { file_.hold(); }
+  void release() noexcept { file_.release(); }
+
   /// Parks until the descriptor may be ready; 0, or what the call returns: -EAGAIN after
   /// the time-out, -EBADF, pass_to_kernel if there is nothing to wait for, or a restart code.
   long wait() noexcept { return wait_for(false); }
   /// The same for one who has seen what is there and waits for more.
   long wait_for_more() noexcept { return wait_for(true); }
 
-  /// Gives the call to the kernel, as the program made it if that is possible, else by `raw(fd)`.
-  template <class Raw>
-  long natively(Raw&& raw) noexcept {
-    return was_closed() ? raw(fd()) : pass_to_kernel;
+  /// Gives the call to the kernel, which may wait: as the program made it, or if its number is not
+  /// the program's any more, as system call `number` with other arguments after it.
+  template <class... Arguments>
+  long natively(long number, Arguments... rest) noexcept {
+    return was_closed() ? native_call(g_, number, fd(), rest...) : pass_to_kernel;
   }
+
+  /// Whether it has waited.
+  [[nodiscard]] bool has_waited() const noexcept { return waited_; }
 
  private:
   long wait_for(bool only_new) noexcept;

@@ -74,10 +74,7 @@ long accept_parked(green& g, int fd, sockaddr* address, unsigned* length, int fl
   ring& r = the_machine().ring;
   file_call call{g, fd, core::io_in, receive_timeout};
   return until_done(call, 0, [&](int now) -> long {
-    const auto natively = [&](int open) {
-      return raw_syscall(SYS_accept4, open, address, length, flags);
-    };
-    if (call.is_nonblocking()) return natively(now);
+    if (call.is_nonblocking()) return raw_syscall(SYS_accept4, now, address, length, flags);
     if (r.open()) {
       io_uring_sqe entry{};
       entry.opcode = IORING_OP_ACCEPT;
@@ -90,7 +87,7 @@ long accept_parked(green& g, int fd, sockaddr* address, unsigned* length, int fl
     }
     // Of everything but a listening socket accept knows at once that it is wrong.
     if (!ready_now(now, core::io_in) && socket_option(now, SO_ACCEPTCONN) == 1) return -EAGAIN;
-    return call.natively(natively);
+    return call.natively(SYS_accept4, address, length, flags);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -50,6 +51,16 @@ bool reads_by_rules_of_its_own(int fd) noexcept {
          foreground != raw_syscall(SYS_getpgid, 0);
 }
 
+/// A read of a pseudo-terminal that waits when the other end goes fails; one that begins later
+/// finds the end.
+bool was_hung_up(const file_call& call) noexcept {
+  if (!call.has_waited() || kind_of(call.fd()) != fd_kind::terminal) return false;
+  pollfd p{call.fd(), POLLIN, 0};
+  raw_syscall(SYS_poll, &p, 1, 0);
+  int number = 0;
+  return (p.revents & POLLHUP) && raw_syscall(SYS_ioctl, call.fd(), TIOCGPTN, &number) != 0;
+}
+
 /// One try to read that does not wait, whatever the descriptor is.
 long try_read(file_call& call, const iovec* parts, int count) noexcept {
   const int fd = call.fd();
@@ -69,7 +80,7 @@ long try_read(file_call& call, const iovec* parts, int count) noexcept {
   default:
     // Whoever else reads from it may be quicker: then the kernel's call waits, and others go on.
     if (ready_now(fd, core::io_in) || call.is_nonblocking())
-      return call.natively([&](int kept) { return raw_syscall(SYS_readv, kept, parts, count); });
+      return was_hung_up(call) ? -EIO : call.natively(SYS_readv, parts, count);
     return kind_of(fd) == fd_kind::fifo ? read_fifo(fd, parts, count) : -EAGAIN;
   }
 }
@@ -110,7 +121,7 @@ long try_write(green& g, file_call& call, const iovec* parts, int count) noexcep
   default:
     // poll promises room for something, and a terminal takes its writers one after the other.
     if (!ready_now(fd, core::io_out) && !call.is_nonblocking()) return -EAGAIN;
-    return call.natively([&](int kept) { return raw_syscall(SYS_writev, kept, parts, count); });
+    return call.natively(SYS_writev, parts, count);
   }
 }
 

@@ -24,6 +24,11 @@ class open_file : public core::list_hook<> {
   [[nodiscard]] bool was_closed() const noexcept { return kept_; }
   /// To be called before the caller parks: from here on `fd` follows the open file.
   void hold() noexcept;
+  /// To be called before the kernel makes a call for the caller in which handlers of the program's
+  /// may run (native_call): they may leave it by a longjmp.
+  void release() noexcept {
+    if (linked()) unlink();
+  }
 
   /// Whether the call waits at all, if that was found out; of a socket the kernel asks only
   /// once in a call.
