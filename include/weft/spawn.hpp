@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <stdexcept>
 #include <string_view>
@@ -15,13 +16,27 @@
 
 namespace [[gnu::visibility("default")]] weft {
 
+/// Whose thread-local variables, errno and thread id a fiber has.
+enum class fiber_identity : std::uint8_t {
+  /// Under the patch (weft/patch.hpp) its own: to the C library such a fiber is a thread, so that
+  /// whatever blocks there may be called in it. Without the patch: its thread's, as `shared`.
+  own,
+  /// Its thread's. The light kind, for fibers that block in weft's calls only: what blocks in the C
+  /// library blocks the thread with all its fibers.
+  shared,
+};
+/// `spawn({.identity = weft::shared}, f)`.
+inline constexpr auto shared = fiber_identity::shared;
+
 /// How a fiber is to be made: `spawn({.name = "reader", .stack_size = 1 << 20}, f)`.
 struct spawn_options {
   /// For reports; copied.
   std::string_view name = {};
-  /// Usable bytes of stack; 0: the default (60 KiB, or WEFT_FIBER_STACK_SIZE). Rounded up; at
-  /// most 2 GiB, else std::length_error. Untouched pages cost address space only.
+  /// Usable bytes of stack; 0: the default (60 KiB, or WEFT_FIBER_STACK_SIZE; with an identity of
+  /// its own, what pthread_create gives). Rounded up; at most 2 GiB, else std::length_error.
+  /// Untouched pages cost address space only.
   std::size_t stack_size = 0;
+  fiber_identity identity = fiber_identity::own;
 };
 
 namespace detail {

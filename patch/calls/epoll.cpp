@@ -6,12 +6,37 @@
 #include <sys/syscall.h>
 
 #include "patch/calls/ask_and_park.hpp"
+#include "patch/kernel/fibers.hpp"
 
 namespace weft::patch {
 namespace {
 
+/// The wait of g's own hub, which takes all events at a time: its instance need not be asked while
+/// our reactor knows of none. It ends with nothing when a fiber is to run again.
+long poll_of_hub(green& g, int epoll, epoll_event* events, int capacity,
+                 const time_limit& limit) noexcept {
+  machine& m = the_machine();
+  fiber_host& host = *g.host;
+  for (;;) {
+    const std::uint32_t ticket = m.reactor.ticket(epoll);
+    if (m.reactor.maybe_ready(epoll, core::io_in)) {
+      const long ready = raw_syscall(SYS_epoll_pwait, epoll, events, capacity, 0, nullptr, 8);
+      if (ready != 0) return ready;
+      m.reactor.clear(epoll, core::io_in, ticket);
+    }
+    if (limit.none || host.woken) return 0;
+    host.sleeps = true;
+    const io_wait why = wait_for_io(g, epoll, core::io_in, limit.until, park_reason::poll, true);
+    host.sleeps = false;
+    if (why == io_wait::timeout) return 0;
+    if (why == io_wait::signal) return restart_unless_handled;
+    if (why == io_wait::not_waitable) return pass_to_kernel;
+  }
+}
+
 long epoll_parked(green& g, int epoll, epoll_event* events, int capacity,
                   const time_limit& limit) noexcept {
+  if (polls_for_hub(g)) return poll_of_hub(g, epoll, events, capacity, limit);
   // Once it waits it does so for the open file, which the program may close.
   open_file file{epoll};
   for (;;) {

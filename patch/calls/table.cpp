@@ -197,6 +197,11 @@ extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame
   for (;;) {
     g.call = frame; // again after a signal handler, whose calls were others
     long result = handler(g, *frame);
+    if (g.refused) [[unlikely]] {
+      g.refused = false;
+      if (result == -EINTR || (result <= restart_if_allowed && result >= restart_unless_handled))
+        result = -ECANCELED;
+    }
     bool again = false;
     // A thread may come back on another worker: nothing about it is kept from before.
     if (g.on->signal_arrived || g.restore_blocked || signal_is_deliverable(g) ||

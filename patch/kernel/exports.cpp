@@ -1,20 +1,105 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // What the patch shows to others: its table, and nothing else.
+#include "patch/kernel/fibers.hpp"
 #include "patch/kernel/machine.hpp"
+#include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/thread.hpp"
 #include "runtime/core/patch_table.h"
 
+using namespace weft::patch;
+
 namespace {
+
+/// Around what a thread of the program's has weft do: a signal that comes meanwhile waits.
+class inside_weft {
+ public:
+  inside_weft() noexcept : g_(*self()), was_(g_.in_kernel) { g_.in_kernel = true; }
+  inside_weft(const inside_weft&) = delete;
+  inside_weft& operator=(const inside_weft&) = delete;
+  ~inside_weft() {
+    if (!was_) leave_weft(g_);
+  }
+  green& caller() const noexcept { return g_; }
+
+ private:
+  green& g_;
+  bool was_;
+};
 
 int is_active() {
   return weft_self != nullptr;
 }
 
 unsigned thread_count() {
-  return weft::patch::the_machine().count;
+  const machine& m = the_machine();
+  return m.count - m.fibers;
 }
 
-constexpr weft_patch_table table{sizeof(weft_patch_table), is_active, thread_count};
+weft_fiber_host* table_make_host(const weft_fiber_hooks* hooks) {
+  if (!self()) return nullptr;
+  const inside_weft inside;
+  return make_host(inside.caller(), *hooks);
+}
+
+void table_drop_host(weft_fiber_host* host) {
+  const inside_weft inside;
+  drop_host(*static_cast<fiber_host*>(host));
+}
+
+void begin_fiber(weft_fiber_host* host, void* fiber) {
+  auto& h = *static_cast<fiber_host*>(host);
+  h.next = fiber;
+  h.made = nullptr;
+}
+
+void* end_fiber(weft_fiber_host* host, void** context, void** stack, void** stack_top) {
+  auto& h = *static_cast<fiber_host*>(host);
+  h.next = nullptr;
+  if (!h.made) return nullptr;
+  *context = h.made->suspended;
+  *stack = reinterpret_cast<void*>(h.made_with.stack);
+  *stack_top = reinterpret_cast<void*>(h.made_with.stack + h.made_with.stack_size);
+  return h.made;
+}
+
+void table_enter(void* thread) {
+  enter(*static_cast<green*>(thread));
+}
+
+void take_woken(weft_fiber_host* host, void (*wake)(void* fiber)) {
+  const inside_weft inside;
+  auto& h = *static_cast<fiber_host*>(host);
+  while (!h.woken_fibers.empty())
+    wake(h.woken_fibers.pop_front().fiber);
+  h.woken = 0;
+}
+
+void free_fiber(void* thread) {
+  const inside_weft inside;
+  finish_exit(*static_cast<green*>(thread));
+}
+
+void table_yield() {
+  if (the_machine().now != phase::active) return;
+  const inside_weft inside;
+  look_for_events(inside.caller());
+  yield(inside.caller());
+}
+
+constexpr weft_patch_table table{
+    sizeof(weft_patch_table),
+    is_active,
+    thread_count,
+    table_make_host,
+    table_drop_host,
+    begin_fiber,
+    end_fiber,
+    table_enter,
+    take_woken,
+    free_fiber,
+    table_yield,
+};
 
 } // namespace
 

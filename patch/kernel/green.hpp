@@ -32,6 +32,8 @@ enum class wakeup : std::uint8_t {
 struct ready_tag;
 struct all_tag;
 struct tid_tag;
+struct woken_tag;
+struct fiber_host;
 
 /// One futex wait, in a bucket of the futex table while it waits.
 struct futex_waiter : core::list_hook<> {
@@ -49,6 +51,7 @@ struct green : entry_state,
                core::list_hook<ready_tag>,
                core::list_hook<all_tag>,
                core::list_hook<tid_tag>,
+               core::list_hook<woken_tag>,
                core::timer {
   // Scheduling.
   core::context suspended = nullptr; // valid while parked or ready
@@ -62,6 +65,11 @@ struct green : entry_state,
   bool urgent = false;        // to be run before those that are ready
   bool exited = false;
   bool started = false;
+
+  // Of a hub (fibers.hpp).
+  fiber_host* host = nullptr; // that it lives in, or whose own thread it is
+  void* fiber = nullptr;      // the hub's; null: it is no fiber
+  bool refused = false;       // the hub has asked its call to end
 
   /// Set while a handler of weft's runs for this thread: a signal that arrives then is
   /// recorded by the worker and acted upon when the handler is done, as kernels do.

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "patch/kernel/fibers.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/thread.hpp"
@@ -161,6 +162,12 @@ void pass_processor(processor& p, worker& w, worker& other) noexcept {
   work(*self()->on);
 }
 
+/// A hub jumped here, and wants to know where it was.
+[[noreturn]] void first_entry_of_fiber(core::transfer t) noexcept {
+  *static_cast<core::context*>(t.data) = t.from;
+  begin_thread(*self());
+}
+
 [[noreturn]] void first_entry(core::transfer t) noexcept {
   finish_switch(*static_cast<green*>(t.data), t.from);
   begin_thread(*self());
@@ -184,7 +191,10 @@ wakeup park(green& g, core::nanoseconds deadline, park_reason reason, bool inter
     g.deadline = deadline;
     m.timers.insert(g);
   }
-  run_next(g);
+  if (g.fiber)
+    park_fiber(g, interruptible && reason != park_reason::futex);
+  else
+    run_next(g);
   if (deadline != core::never) m.timers.cancel(g);
   g.interruptible = false;
   return g.why;
@@ -193,7 +203,10 @@ wakeup park(green& g, core::nanoseconds deadline, park_reason reason, bool inter
 bool unpark(green& g, wakeup why) noexcept {
   if (g.why == wakeup::parked) {
     g.why = why;
-    enqueue(g);
+    if (g.fiber)
+      wake_fiber(g);
+    else
+      enqueue(g);
     return true;
   }
   if (g.why != wakeup::none) return false;
@@ -202,6 +215,7 @@ bool unpark(green& g, wakeup why) noexcept {
 }
 
 void yield(green& g) noexcept {
+  if (g.fiber) return yield_fiber(g);
   g.why = wakeup::event; // finish_switch puts it at the back of the queue
   run_next(g);
 }
@@ -209,6 +223,10 @@ void yield(green& g) noexcept {
 void look_for_events(green& g) noexcept {
   the_machine().processor.budget = 0;
   (void)g;
+}
+
+void prepare_fiber(green& g) noexcept {
+  g.suspended = core::make_context(g.first_frame, idle_stack_size, first_entry_of_fiber);
 }
 
 void launch(green& g) noexcept {

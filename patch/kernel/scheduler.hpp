@@ -29,6 +29,9 @@ void look_for_events(green& g) noexcept;
 /// Puts a thread that never ran into the ready queue.
 void launch(green& g) noexcept;
 
+/// Makes the context in which a fiber that never ran begins.
+void prepare_fiber(green& g) noexcept;
+
 /// Leaves g, which has exited, for ever. Its exit is made known once its stack is free.
 [[noreturn]] void leave(green& g) noexcept;
 

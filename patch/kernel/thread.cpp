@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "patch/kernel/fibers.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/process.hpp"
 #include "patch/kernel/scheduler.hpp"
@@ -162,7 +163,10 @@ long create_thread(green& creator, const syscall_frame& frame, const clone_args&
 
   enroll(*g);
   become_active();
-  launch(*g);
+  if (take_as_fiber(creator, *g, args))
+    prepare_fiber(*g);
+  else
+    launch(*g);
   return g->tid;
 }
 
@@ -181,6 +185,7 @@ void exit_thread(green& g, int status) noexcept {
   }
   walk_robust_list(g);
   g.in_kernel = true;
+  if (g.fiber) leave_fiber(g);
   leave(g);
 }
 
@@ -189,6 +194,7 @@ void finish_exit(green& g) noexcept {
   std::uint32_t* word = g.clear_child_tid;
   strike_off(g);
   g.pending.clear();
+  if (g.fiber) --m.fibers;
   const bool was_main = g.tid == m.main_tid;
   m.may_be_single = m.count == 1;
   if (!was_main) m.greens.destroy(&g);
@@ -207,6 +213,7 @@ void keep_only(green& g) noexcept {
   static_cast<core::list_hook<tid_tag>&>(g).unlink();
   g.tid = m.main_tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
   bucket_of(g.tid).push_back(g);
+  keep_only_fiber(g);
   g.pending.clear(); // pending signals are not inherited
   m.signals.pending.clear();
   m.may_be_single = true;

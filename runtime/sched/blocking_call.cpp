@@ -79,6 +79,8 @@ const char* name_of(blocking_call call) noexcept {
     return "thread_pool::shutdown";
   case blocking_call::offload:
     return "offload";
+  case blocking_call::libc_call:
+    return "a call of the C library";
   case blocking_call::io_read:
     return "read";
   case blocking_call::io_readv:

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "runtime/sched/deadlock.hpp"
 
-#include <dlfcn.h>
 #include <sys/stat.h>
 
 #include <chrono>
 #include <cstdlib>
 #include <string>
 
-#include "runtime/core/patch_table.h"
 #include "runtime/core/sys.hpp"
 #include "runtime/sched/describe_fiber.hpp"
 #include "runtime/sched/error_report.hpp"
 #include "runtime/sched/hub.hpp"
+#include "runtime/sched/patch.hpp"
 #include "runtime/sched/state.hpp"
 #include "weft/error.hpp"
 
@@ -24,18 +23,6 @@ using detail::state;
 namespace detail {
 
 std::atomic<unsigned> helper_threads{under_tsan ? 1u : 0u}; // TSan has one of its own
-
-namespace {
-
-/// The patch's table, if the patch is in this process and at work.
-const weft_patch_table* patch_table() noexcept {
-  using getter = const weft_patch_table* (*)();
-  static const auto get = reinterpret_cast<getter>(::dlsym(RTLD_DEFAULT, "weft_patch_get_table"));
-  const weft_patch_table* table = get ? get() : nullptr;
-  return table && table->is_active() ? table : nullptr;
-}
-
-} // namespace
 
 bool other_threads_exist() noexcept {
   const unsigned helpers = helper_threads.load(std::memory_order_acquire);

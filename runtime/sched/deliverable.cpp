@@ -89,7 +89,8 @@ struct walk {
 _Unwind_Reason_Code visit(_Unwind_Context* context, void* argument) {
   auto& w = *static_cast<walk*>(argument);
   const auto start = _Unwind_GetRegionStart(context);
-  if (start == reinterpret_cast<std::uintptr_t>(&hub::run_carrier)) {
+  if (start == reinterpret_cast<std::uintptr_t>(&hub::run_carrier) ||
+      start == reinterpret_cast<std::uintptr_t>(&hub::run_identity)) {
     w.reached_entry = true;
     return _URC_NORMAL_STOP;
   }

@@ -31,7 +31,7 @@ constexpr int rounds_at_end = 16;
 hub::hub()
     : exceptions_(detail::thread_exception_state()), errno_(&errno), now_(core::monotonic_now()),
       number_(detail::next_hub_number()), thread_id_(::gettid()),
-      default_class_(detail::default_stack_class()), wheel_(now_) {
+      default_class_(detail::default_stack_class()), thread_exceptions_(exceptions_), wheel_(now_) {
   reactor_.emplace(
       [](core::io_waiter& w) noexcept { detail::this_hub->unpark(*static_cast<state*>(w.owner)); });
   // Ids of the first hub's fibers are 1, 2, 3, ...; of the others they are large.
@@ -48,6 +48,7 @@ hub::hub()
     thread_fiber_->stack = generator; // the first spawn is made in its body
     thread_as_.adopt_fiber_of(detail::execution_beneath(*generator));
   }
+  look_for_patch();
 }
 
 hub& hub::make_for_this_thread() {
@@ -61,7 +62,8 @@ hub& hub::make_for_this_thread() {
 }
 
 std::size_t hub::stack_size(const state& fiber) const noexcept {
-  return detail::stack_of_fiber(fiber) ? detail::usable_in_class(fiber.stack_class) : 0;
+  const detail::carrier* const stack = detail::stack_of_fiber(fiber);
+  return stack ? stack->memory.size : 0;
 }
 
 void hub::cancel_all_and_join(bool interruptible) {
@@ -91,6 +93,7 @@ void hub::end() noexcept {
   detail::unregister_hub(*this);
   detail::ignore_stack_overflow();
 
+  if (host_) patch_->drop_host(host_);
   for (auto& pool : carriers_)
     pool.reset();
   loop_as_.unmake(loop_stack_.top, loop_stack_.size);

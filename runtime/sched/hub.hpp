@@ -21,6 +21,7 @@
 #include "runtime/sched/carrier.hpp"
 #include "runtime/sched/exception_state.hpp"
 #include "runtime/sched/fiber_local.hpp"
+#include "runtime/sched/identity.hpp"
 #include "runtime/sched/inbox.hpp"
 #include "runtime/sched/ready_queue.hpp"
 #include "weft/detail/blocking_call.hpp"
@@ -235,8 +236,12 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
     s.spawner = running_ ? running_->id : 0;
     return s;
   }
+  /// Of a fiber that asks for nothing: under the patch one with identity.
   [[nodiscard]] std::uint32_t default_class() const noexcept {
     return default_class_;
+  }
+  [[nodiscard]] bool makes_identities() const noexcept {
+    return host_ != nullptr;
   }
   /// Queues one whose time to start has come.
   void start_now(detail::state & fiber) noexcept;
@@ -295,6 +300,8 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
 
   /// Every fiber's entry.
   static void run_carrier(core::transfer from);
+  /// The same of one with identity.
+  static void* run_identity(void* identity);
 
   /// Cancels every fiber, and waits until all are at their end. From the thread's own fiber.
   void cancel_all_and_join(bool interruptible);
@@ -306,12 +313,28 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
 
  private:
   friend struct detail::debugger_map;
+
+  // A batch of fresh fibers overtakes older ready ones; every so often one does not. Rarely, since
+  // a tree of fibers that is walked depth first has a path of stacks for each batch left behind.
+  static constexpr int batches_between = 2048;
+
   static hub& make_for_this_thread();
   ~hub() = default;
   [[noreturn]] static void refuse_in_callback();
 
   // switch.cpp
-  void queue_batch() noexcept;
+  /// Queues what the running fiber made ready since it was switched to, as one batch.
+  void queue_batch() noexcept {
+    if (--batches_left_ > batches_left_at_end_) [[likely]] {
+      batch_end_ = fresh_.back();
+      ready_.splice_front(fresh_);
+    } else {
+      batches_left_ = batches_between;
+      batches_left_at_end_ = 0;
+      last_batch_to_back_ = now_;
+      ready_.splice_back(fresh_);
+    }
+  }
   detail::ready_item* take_ready() noexcept {
     detail::ready_item* item = ready_.pop_front();
     if (item == batch_end_) batch_end_ = nullptr;
@@ -329,6 +352,19 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   void resume_from_loop(detail::ready_item & item, void* context) noexcept;
   void throw_pending_interrupt();
   static std::exception_ptr take_interrupt(detail::state & fiber) noexcept;
+
+  // identity.cpp
+  void look_for_patch() noexcept;
+  [[nodiscard]] bool make_identity(detail::state & fiber) noexcept;
+  void enter_identity(detail::state & fiber) noexcept;
+  void end_before_begin(detail::state & fiber) noexcept;
+  void leave_identity(detail::identity & id, void* to, detail::execution& target) noexcept;
+  void leave_identity_for_loop(detail::identity & id) noexcept;
+  void finish_identity(detail::identity & id) noexcept;
+  void free_identity(detail::identity & id) noexcept;
+  void take_woken_fibers() noexcept;
+  static void identity_ended(void* fiber);
+  static int park_in_call(void* fiber, weft_park how);
 
   // loop.cpp
   static void run_loop(core::transfer from);
@@ -356,9 +392,9 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   detail::ready_item* batch_end_ = nullptr; // last of the batch at the front, while in ready_
   int switches_left_ = 0;                   // until the loop polls
   int switches_between_polls_ = 64;
-  int batches_left_ = 0;        // until one goes to the back, at the latest
-  int batches_left_at_end_ = 0; // where it does
-  detail::exception_state* exceptions_;
+  int batches_left_ = 0;                // until one goes to the back, at the latest
+  int batches_left_at_end_ = 0;         // where it does
+  detail::exception_state* exceptions_; // of the running fiber's thread: see `identity`
   int* errno_;
   core::nanoseconds now_;
   std::array<std::unique_ptr<detail::carrier_pool>, detail::stack_classes> carriers_;
@@ -380,6 +416,13 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   core::nanoseconds last_descriptor_poll_ = 0;
   core::nanoseconds last_batch_to_back_ = 0;
   core::nanoseconds next_audit_ = 0; // of the reactor; 0: none is due
+
+  // Under the patch.
+  const weft_patch_table* patch_ = nullptr;
+  weft_fiber_host* host_ = nullptr; // null: no fiber has an identity
+  detail::exception_state* thread_exceptions_;
+  detail::identity* left_ = nullptr; // left for ever, to be freed by the loop
+  std::size_t parked_in_calls_ = 0;
 
   core::timer_wheel wheel_;
   std::optional<core::reactor> reactor_;

@@ -55,6 +55,7 @@ void hub::loop() {
   *exceptions_ = {};
   while (true) {
     turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    if (host_ && host_->woken) take_woken_fibers();
     if (ready_.empty())
       wait_for_events();
     else if (switches_left_ <= 0)
@@ -65,6 +66,10 @@ void hub::loop() {
         callback.run(callback);
         if (--switches_left_ <= 0) break;
         continue;
+      }
+      if (detail::has_identity(*item)) {
+        enter_identity(static_cast<state&>(*item));
+        break;
       }
       ready_item* target = item;
       void* context = context_of(target);
@@ -98,9 +103,11 @@ void hub::poll_between_fibers() noexcept {
   switches_left_ = switches_between_polls_;
   if (now_ - last_batch_to_back_ >= longest_overtaking) batches_left_at_end_ = batches_left_then;
   audit_descriptors();
-  if (reactor_->has_waiters() && now_ - last_descriptor_poll_ >= between_descriptor_polls) {
+  if ((host_ || reactor_->has_waiters()) &&
+      now_ - last_descriptor_poll_ >= between_descriptor_polls) {
     last_descriptor_poll_ = now_;
-    reactor_->poll(0);
+    if (reactor_->has_waiters()) reactor_->poll(0);
+    if (host_) patch_->yield(); // events of fibers in calls are looked for there
   }
   fire_timers();
   trim_carriers();
@@ -114,7 +121,7 @@ void hub::wait_for_events() noexcept {
   blocks_.trim();
   while (true) {
     core::nanoseconds until = wheel_.next_due();
-    if (until == core::never && !reactor_->has_waiters()) {
+    if (until == core::never && !reactor_->has_waiters() && parked_in_calls_ == 0) {
       if (!can_be_woken()) {
         report_deadlock();
         if (!ready_.empty()) return;
@@ -132,13 +139,16 @@ void hub::wait_for_events() noexcept {
       until = std::min(until, next_audit_);
     }
     sleeping_.store(true, std::memory_order_seq_cst);
+    if (host_) host_->polls = 1;
     if (inbox_.empty()) reactor_->poll(until);
+    if (host_) host_->polls = 0;
     sleeping_.store(false, std::memory_order_relaxed);
     now_ = core::monotonic_now();
     last_descriptor_poll_ = now_;
     drain_inbox();
     fire_timers();
     audit_descriptors();
+    if (host_ && host_->woken) take_woken_fibers();
     if (!ready_.empty()) return;
   }
 }

@@ -7,6 +7,7 @@
 #include <unwind.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <mutex>
 #include <new>
@@ -168,8 +169,12 @@ void hub::lose_other_fibers(bool mine) noexcept {
     detail::abandon_locals(s);
     s.outcome.store(outcome_kind::cancelled, std::memory_order_relaxed);
     // One that is in a generator leaves that one's stack to whoever has the generator.
-    if (auto* const stack = mine ? detail::stack_of_fiber(s) : nullptr)
-      carriers_[s.stack_class]->discard(*stack);
+    if (auto* const stack = mine ? detail::stack_of_fiber(s) : nullptr) {
+      if (detail::has_identity(s))
+        delete static_cast<detail::identity*>(stack); // the memory is the C library's
+      else
+        carriers_[s.stack_class]->discard(*stack);
+    }
     s.stack = nullptr;
     if (mine && s.shared_refs.load(std::memory_order_relaxed) == 0 && --s.local_refs == 0) {
       s.next = unheld;
@@ -189,6 +194,14 @@ void hub::lose_other_fibers(bool mine) noexcept {
   // The survivor takes the place of the thread's own fiber; the process ends when it does.
   fibers_ = survivor->has(detail::thread_fiber) ? 0 : 1;
   thread_fiber_ = survivor;
+  parked_in_calls_ = 0;
+  left_ = nullptr;
+  if (!detail::has_identity(*survivor)) return;
+  // Its thread is the hub's from now on.
+  detail::identity_of(*survivor).is_thread = true;
+  survivor->stack_class = 0;
+  exceptions_ = thread_exceptions_ = detail::thread_exception_state();
+  errno_ = &errno;
 }
 
 } // namespace weft

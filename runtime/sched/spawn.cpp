@@ -38,9 +38,15 @@ state& make_fiber(hub& h, const state_type& type) {
 
 state& new_fiber(const state_type& type, const spawn_options* options) {
   hub& h = hub::here();
-  const std::uint32_t stack_class =
-      options && options->stack_size ? stack_class_for(options->stack_size) : h.default_class();
-  h.carriers(stack_class); // so that no switch has to make the pool
+  const std::uint32_t asked =
+      options && options->stack_size ? stack_class_for(options->stack_size) : 0;
+  std::uint32_t stack_class;
+  if (h.makes_identities() && !(options && options->identity == fiber_identity::shared)) {
+    stack_class = identity_class + asked;
+  } else {
+    stack_class = asked ? asked : default_stack_class();
+    h.carriers(stack_class); // so that no switch has to make the pool
+  }
   state& s = make_fiber(h, type);
   s.stack_class = stack_class;
   if (options && !options->name.empty()) {

@@ -71,7 +71,7 @@ void report_overflow(const carrier& c) noexcept {
     m << "fiber " << fiber->extras->name.c_str();
   else
     m << "fiber fiber-" << fiber->id;
-  m << ", stack size " << usable_in_class(c.stack_class) << "\n";
+  m << ", stack size " << c.memory.size << "\n";
   m.write();
 }
 

@@ -21,6 +21,7 @@ namespace {
 
 bool is_entry(std::uintptr_t function) noexcept {
   return function == reinterpret_cast<std::uintptr_t>(&hub::run_carrier) ||
+         function == reinterpret_cast<std::uintptr_t>(&hub::run_identity) ||
          function == reinterpret_cast<std::uintptr_t>(&generator_stack::run);
 }
 
@@ -120,7 +121,7 @@ stack_trace trace_of(const state& fiber) noexcept {
   if (this_hub && this_hub->running() == &fiber) return trace_from_here(false);
   stack_trace trace;
   if (fiber.where != phase::parked && fiber.where != phase::ready) return trace;
-  walk_parked(fiber.context, trace);
+  walk_parked(suspended_context(fiber), trace);
   walk_beneath(fiber.stack, trace);
   return trace;
 }

@@ -12,25 +12,6 @@ using detail::phase;
 using detail::ready_item;
 using detail::state;
 
-namespace {
-// A batch of fresh fibers overtakes older ready ones; every so often one does not. Rarely, since
-// a tree of fibers that is walked depth first has a path of stacks for each batch left behind.
-constexpr int batches_between = 2048;
-} // namespace
-
-/// Queues what the running fiber made ready since it was switched to, as one batch.
-inline void hub::queue_batch() noexcept {
-  if (--batches_left_ > batches_left_at_end_) [[likely]] {
-    batch_end_ = fresh_.back();
-    ready_.splice_front(fresh_);
-  } else {
-    batches_left_ = batches_between;
-    batches_left_at_end_ = 0;
-    last_batch_to_back_ = now_;
-    ready_.splice_back(fresh_);
-  }
-}
-
 /// Takes the next to run out of the queue; the loop, if there is none or if it is to poll.
 inline ready_item& hub::pick() noexcept {
   if (!fresh_.empty()) queue_batch();
@@ -49,11 +30,11 @@ inline ready_item& hub::pick() noexcept {
 }
 
 /// Where to jump to run `item`, which becomes what is really jumped to: the loop for a callback,
-/// or when there is no memory for a stack.
+/// for a fiber with identity, or when there is no memory for a stack.
 void* hub::context_of(ready_item*& item) noexcept {
   if (item->context) [[likely]]
     return item->context;
-  if (item->where == phase::unstarted) {
+  if (item->where == phase::unstarted && !detail::has_identity(*item)) {
     auto& fiber = static_cast<state&>(*item);
     if (auto* carrier = carriers_[fiber.stack_class]->acquire()) [[likely]] {
       carrier->assigned = &fiber;
@@ -85,9 +66,11 @@ inline detail::execution& hub::execution_of(ready_item& item) noexcept {
   return static_cast<state&>(item).stack->as;
 }
 
-/// Leaves a fiber that handles or throws an exception. Whoever is arrived at finds none, as those
-/// that left without one expect.
+/// Leaves a fiber that handles or throws an exception, or has an identity. Whoever is arrived at
+/// finds none, as those that left without one expect.
 [[gnu::noinline]] void hub::jump_from_handler(void* to, state& self, ready_item& next) noexcept {
+  if (detail::has_identity(self))
+    return leave_identity(detail::identity_of(self), to, execution_of(next));
   const detail::exception_state kept = *exceptions_;
   *exceptions_ = {};
   jump(to, &self.context, execution_of(self), execution_of(next));

@@ -52,6 +52,8 @@ enum class blocking_call : std::uint8_t {
   executor_submit,
   executor_shutdown,
   offload,
+  // the C library, in a fiber with identity
+  libc_call,
   // descriptors
   io_read,
   io_readv,
