@@ -9,4 +9,7 @@ namespace weft::detail {
 /// otherwise, and of one that is older than fibers with identity.
 const weft_patch_table* patch_table() noexcept;
 
+/// Where the patch is loaded; null if it is not.
+const void* patch_library() noexcept;
+
 } // namespace weft::detail

@@ -13,6 +13,7 @@
 
 #include "runtime/sched/generator.hpp"
 #include "runtime/sched/hub.hpp"
+#include "runtime/sched/patch.hpp"
 
 extern "C" void weft_call_as_if_from(weft::core::context parked, void (*f)(void*), void* argument);
 
@@ -82,6 +83,7 @@ const void* own_library() noexcept {
 
 /// Part of weft, as far as one can tell: what a parked fiber's stack begins and ends with.
 bool is_wefts(const Dl_info& where) noexcept {
+  if (const void* patch = patch_library(); patch && where.dli_fbase == patch) return true;
   static const void* const library = own_library();
   if (library) return where.dli_fbase == library;
   return where.dli_sname && std::strncmp(where.dli_sname, "_ZN4weft3hub", 12) == 0;
