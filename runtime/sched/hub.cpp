@@ -63,7 +63,7 @@ hub& hub::make_for_this_thread() {
 
 std::size_t hub::stack_size(const state& fiber) const noexcept {
   const detail::carrier* const stack = detail::stack_of_fiber(fiber);
-  return stack ? stack->memory.size : 0;
+  return stack ? detail::stack_size_of(*stack) : 0;
 }
 
 void hub::cancel_all_and_join(bool interruptible) {

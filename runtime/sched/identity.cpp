@@ -101,6 +101,7 @@ void hub::enter_identity(state& fiber) noexcept {
 void hub::end_before_begin(state& fiber) noexcept {
   std::exception_ptr error = take_interrupt(fiber);
   detail::drop_callable(fiber);
+  if (fiber.extras) detail::end_locals(fiber);
   if (error) ::new (static_cast<void*>(fiber.storage)) std::exception_ptr(error);
   finish(fiber, error ? outcome_kind::error : outcome_kind::cancelled);
 }

@@ -41,6 +41,12 @@ static_assert(identity_class > stack_classes);
 /// Of a fiber that has begun.
 [[nodiscard]] identity& identity_of(const state& fiber) noexcept;
 
+/// Usable bytes, as they were asked for or, of a pthread's stack, as they are.
+[[nodiscard]] inline std::size_t stack_size_of(const carrier& stack) noexcept {
+  return stack.stack_class < identity_class ? usable_in_class(stack.stack_class)
+                                            : stack.memory.size;
+}
+
 /// The context of a fiber that is ready or parked.
 [[nodiscard]] void* suspended_context(const state& fiber) noexcept;
 

@@ -71,7 +71,7 @@ void report_overflow(const carrier& c) noexcept {
     m << "fiber " << fiber->extras->name.c_str();
   else
     m << "fiber fiber-" << fiber->id;
-  m << ", stack size " << c.memory.size << "\n";
+  m << ", stack size " << stack_size_of(c) << "\n";
   m.write();
 }
 
