@@ -5,17 +5,26 @@
 
 #include "patch/calls/deadline.hpp"
 #include "patch/calls/table.hpp"
+#include "patch/kernel/fibers.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/user_memory.hpp"
 
 namespace weft::patch {
 namespace {
 
+/// A fiber gives way to those of its hub; that lets other threads have their turns.
+void give_turn(green& g) noexcept {
+  if (g.fiber)
+    yield_fiber(g);
+  else
+    yield(g);
+}
+
 /// Sleeps until `deadline`. An interrupted relative sleep tells what was left.
 long sleep_until(green& g, core::nanoseconds deadline, timespec* remaining) noexcept {
   prepare_park(g);
   if (deadline <= core::monotonic_now()) {
-    yield(g);
+    give_turn(g);
     return 0;
   }
   if (park(g, deadline, park_reason::sleep, true) != wakeup::signal) return 0;
@@ -42,7 +51,7 @@ long on_clock_nanosleep(green& g, syscall_frame& f) noexcept {
 }
 
 long on_sched_yield(green& g, syscall_frame&) noexcept {
-  yield(g);
+  give_turn(g);
   return 0;
 }
 

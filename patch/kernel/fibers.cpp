@@ -93,7 +93,11 @@ void keep_only_fiber(green& g) noexcept {
 }
 
 void enter(green& to) noexcept {
-  to.on = self()->on;
+  green& from = *self();
+  to.on = from.on;
+  to.bound = from.bound; // a kernel thread of its own is the whole hub's
+  if (to.bound) to.bound->bound = &to;
+  to.on->current = &to;
   set_thread_pointer(to.thread_pointer);
 }
 

@@ -215,7 +215,6 @@ bool unpark(green& g, wakeup why) noexcept {
 }
 
 void yield(green& g) noexcept {
-  if (g.fiber) return yield_fiber(g);
   g.why = wakeup::event; // finish_switch puts it at the back of the queue
   run_next(g);
 }

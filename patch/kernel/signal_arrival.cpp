@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <sys/mman.h>
 
+#include "patch/kernel/fibers.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/native.hpp"
 #include "patch/kernel/preempt_stack.hpp"
@@ -52,7 +53,11 @@ green* recipient(const siginfo_t& info, green& current) noexcept {
   const bool willing = real && would_take(current, bit);
   if (willing && is_threads_own(info)) return &current;
   green* main = find_thread(m.main_tid);
-  if (main && would_take(*main, bit)) return main;
+  if (main && would_take(*main, bit)) {
+    // Where a hub's thread runs one of its fibers that is where it is.
+    const bool is_here = current.fiber && current.host->thread == main;
+    return willing && is_here ? &current : main;
+  }
   if (willing) return &current;
   green* any = nullptr;
   m.all.for_each([&](green& g) {
