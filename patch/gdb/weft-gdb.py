@@ -162,6 +162,9 @@ def fibers():
                 if number(state + m["state.flags"], 2) & m["flag.thread_fiber"]:
                     name = name or "(thread's own)"
                 context = number(state + m["state.context"])
+                stack = number(state + m["state.stack"])
+                if stack and number(state + m["state.stack_class"], 4) >= m["identity_class"]:
+                    context = number(number(stack + m["identity.suspended"]))
                 if state == running:
                     yield Fiber("fiber", identity, name, "runs", thread=thread)
                 elif phase in ("parked", "ready") and context:

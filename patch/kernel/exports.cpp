@@ -53,11 +53,11 @@ void begin_fiber(weft_fiber_host* host, void* fiber) {
   h.made = nullptr;
 }
 
-void* end_fiber(weft_fiber_host* host, void** context, void** stack, void** stack_top) {
+void* end_fiber(weft_fiber_host* host, void*** context, void** stack, void** stack_top) {
   auto& h = *static_cast<fiber_host*>(host);
   h.next = nullptr;
   if (!h.made) return nullptr;
-  *context = h.made->suspended;
+  *context = &h.made->suspended;
   *stack = reinterpret_cast<void*>(h.made_with.stack);
   *stack_top = reinterpret_cast<void*>(h.made_with.stack + h.made_with.stack_size);
   return h.made;

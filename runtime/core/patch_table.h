@@ -76,11 +76,12 @@ struct weft_patch_table {
 
   /*
    * The host's next pthread_create, in its own thread, makes a fiber that begins when it is first
-   * entered. end_fiber returns its thread, for `enter`, or null if none was made; a jump to
-   * *context enters it, and has to bring the address where the context that was left is stored.
+   * entered. end_fiber returns its thread, for `enter`, or null if none was made. *context
+   * is where its context stands while the hub does not run it: a jump there enters it, and has to
+   * bring the address where the context that was left is stored.
    */
   void (*begin_fiber)(struct weft_fiber_host* host, void* fiber);
-  void* (*end_fiber)(struct weft_fiber_host* host, void** context, void** stack, void** stack_top);
+  void* (*end_fiber)(struct weft_fiber_host* host, void*** context, void** stack, void** stack_top);
 
   /*
    * Makes the caller, as far as thread-locals and all that the patch keeps go, another thread of

@@ -34,7 +34,7 @@ identity& identity_of(const state& fiber) noexcept {
 }
 
 void* suspended_context(const state& fiber) noexcept {
-  return has_identity(fiber) && fiber.stack ? identity_of(fiber).suspended : fiber.context;
+  return has_identity(fiber) && fiber.stack ? *identity_of(fiber).suspended : fiber.context;
 }
 
 } // namespace detail
@@ -92,8 +92,9 @@ void hub::enter_identity(state& fiber) noexcept {
   }
   identity& id = detail::identity_of(fiber);
   exceptions_ = &of_another_thread;
+  void* const context = *id.suspended; // from `enter` on it is what runs here that is suspended
   patch_->enter(id.thread);
-  jump(id.suspended, &loop_.context, loop_as_, fiber.stack->as);
+  jump(context, &loop_.context, loop_as_, fiber.stack->as);
   running_ = nullptr;
   if (left_) free_identity(*std::exchange(left_, nullptr));
 }
@@ -111,7 +112,7 @@ void hub::leave_identity(identity& id, void* to, detail::execution& target) noex
   detail::execution& from = id.fiber->stack->as;
   exceptions_ = thread_exceptions_;
   patch_->enter(host_->thread); // from here on thread-locals are the hub's thread's
-  jump(to, &id.suspended, from, target);
+  jump(to, id.suspended, from, target);
 }
 
 void hub::leave_identity_for_loop(identity& id) noexcept {

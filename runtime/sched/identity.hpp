@@ -24,7 +24,7 @@ namespace weft::detail {
 struct identity : carrier {
   state* fiber = nullptr;
   void* thread = nullptr;    // the patch's
-  void* suspended = nullptr; // context, while it does not run
+  void** suspended = nullptr; // its context while it does not run, where the patch sees it too
   std::exception_ptr error;
   outcome_kind outcome = outcome_kind::cancelled; // unless the body says otherwise
   bool is_thread = false; // after a fork that it made, it is its process's only thread
