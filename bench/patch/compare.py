@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""What operations of a threaded program cost natively and under weft, in turn (A B A B ...), pinned to one
+"""What operations of a threaded program cost, in processor time, natively and under weft, in turn (A B A B ...), pinned to one
 processor, as one table: the minimum of all rounds, the median beside it, and the goal.
 
 usage: compare.py BUILD [--rounds N] [--quick] [--cpu N] [--json FILE] [CASE...]

@@ -121,17 +121,27 @@ void for_each_entry(F&& visit) {
 } // namespace
 
 void set_virtual_calls(phase now) noexcept {
-  // Changes made while calls were not ours were not seen.
-  if (now == phase::active) options_changed();
-  for_each_entry([&](const call_entry& e) {
-    handlers[e.number] = e.handler;
-    weft_virtual[e.number] = e.when == virtual_when::always || now == phase::active;
-  });
-  for (int number = 0; number < table_size; ++number) {
-    if (!is_other(number)) continue;
-    handlers[number] = on_other;
-    weft_virtual[number] = now == phase::active;
+  // Programs that make and join one thread at a time do this for each.
+  static constinit bool prepared = false;
+  static constinit std::uint8_t when_single[table_size] = {};
+  static constinit std::uint8_t when_active[table_size] = {};
+  if (!prepared) {
+    for_each_entry([&](const call_entry& e) {
+      handlers[e.number] = e.handler;
+      when_single[e.number] = e.when == virtual_when::always;
+      when_active[e.number] = 1;
+    });
+    for (int number = 0; number < table_size; ++number) {
+      if (!is_other(number)) continue;
+      handlers[number] = on_other;
+      when_active[number] = 1;
+    }
+    prepared = true;
   }
+  const bool active = now == phase::active;
+  // Changes made while calls were not ours were not seen.
+  if (active) options_changed();
+  __builtin_memcpy(weft_virtual, active ? when_active : when_single, table_size);
 }
 
 bool is_virtual_ever(int number) noexcept {
