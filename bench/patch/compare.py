@@ -64,7 +64,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="two rounds")
     parser.add_argument("--cpu", type=int, default=max(os.sched_getaffinity(0)))
     parser.add_argument("--json", type=pathlib.Path, help="write every figure there")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     rounds = 2 if arguments.quick else max(arguments.rounds, 1)
     program = str(arguments.build / "bench/patch/calls")
     ways = {"native": [program], "weft": [str(arguments.build / "patch/launcher/weft"), program]}

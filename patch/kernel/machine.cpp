@@ -31,10 +31,6 @@ machine::machine() noexcept : timers(core::monotonic_now()), reactor(wake_waiter
   processor.holder = &first;
 }
 
-machine& the_machine() noexcept {
-  return *std::launder(reinterpret_cast<machine*>(machine_storage));
-}
-
 void make_machine() noexcept {
   ::new (machine_storage) machine;
 }

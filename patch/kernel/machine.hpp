@@ -4,6 +4,7 @@
 #include <ucontext.h>
 
 #include <cstdint>
+#include <new>
 
 #include "patch/kernel/files_in_use.hpp"
 #include "patch/kernel/futex.hpp"
@@ -68,7 +69,9 @@ struct machine {
 extern unsigned char machine_storage[];
 
 /// The process's one machine, made by `start` before the first patched call.
-[[nodiscard]] machine& the_machine() noexcept;
+[[nodiscard]] inline machine& the_machine() noexcept {
+  return *std::launder(reinterpret_cast<machine*>(machine_storage));
+}
 
 /// Makes it.
 void make_machine() noexcept;
@@ -76,6 +79,20 @@ void make_machine() noexcept;
 /// The green thread that is running here; null on a kernel thread that is not weft's.
 [[nodiscard]] inline green* self() noexcept {
   return static_cast<green*>(weft_self);
+}
+
+// What every call does.
+
+bool signal_is_deliverable(const green& g) noexcept {
+  const std::uint64_t pending = g.pending.set() | the_machine().signals.pending.set();
+  return (pending & (~g.blocked | g.waits_for)) != 0;
+}
+
+void leave_weft(green& g) noexcept {
+  g.in_kernel = false;
+  asm volatile("" ::: "memory");
+  if (g.on->signal_arrived) [[unlikely]]
+    leave_weft_again(g);
 }
 
 } // namespace weft::patch

@@ -264,14 +264,13 @@ void route_arrived_signal(worker& w) noexcept {
   if (!w.kernel_blocks_all) set_kernel_mask(w.kernel_mask);
 }
 
-void leave_weft(green& g) noexcept {
-  for (;;) {
-    g.in_kernel = false;
-    asm volatile("" ::: "memory");
-    if (!g.on->signal_arrived) return;
+void leave_weft_again(green& g) noexcept {
+  do {
     g.in_kernel = true;
     route_arrived_signal(*g.on);
-  }
+    g.in_kernel = false;
+    asm volatile("" ::: "memory");
+  } while (g.on->signal_arrived);
 }
 
 void prepare_signal_stack(worker& w) noexcept {

@@ -92,11 +92,6 @@ bool take_signal(green& g, siginfo_t& info, ucontext_t& context) noexcept {
   return false;
 }
 
-bool signal_is_deliverable(const green& g) noexcept {
-  const std::uint64_t pending = g.pending.set() | the_machine().signals.pending.set();
-  return (pending & (~g.blocked | g.waits_for)) != 0;
-}
-
 void send_signal(green& g, const siginfo_t& info) noexcept {
   machine& m = the_machine();
   const signal_state::action& action = m.signals.actions[info.si_signo];

@@ -67,7 +67,7 @@ void apply_worker_mask(worker& w) noexcept;
 void hand_pending_to_kernel(green& g) noexcept;
 
 /// Whether something is pending for g that it does not block.
-[[nodiscard]] bool signal_is_deliverable(const green& g) noexcept;
+[[nodiscard]] inline bool signal_is_deliverable(const green& g) noexcept; // machine.hpp
 
 /// What became of pending signals when a call ended.
 struct delivery {
@@ -84,7 +84,9 @@ void send_signal(green& g, const siginfo_t& info) noexcept;
 
 /// Ends weft's part of a call of g's, the caller: from here on signals find it in the
 /// program's own code. What arrived until now is pending for somebody.
-void leave_weft(green& g) noexcept;
+inline void leave_weft(green& g) noexcept; // machine.hpp
+/// The rest of that if a signal arrived.
+void leave_weft_again(green& g) noexcept;
 
 /// Finds a thread for the signal that arrived in weft's code on this worker, if one did.
 void route_arrived_signal(worker& w) noexcept;
