@@ -59,9 +59,10 @@ void run_handler(green& g, siginfo_t& info, ucontext_t& context) noexcept {
 /// stays until it is read, though it is then the process's and no longer one thread's.
 bool goes_to_descriptors(const green& g, const siginfo_t& info) noexcept {
   const signal_state& s = the_machine().signals;
-  const int n = info.si_signo - 1;
-  if (!s.has_descriptor || s.blocked_by[n] != the_machine().count || s.awaited_by[n]) return false;
-  if (g.pending.set() & signal_bit(info.si_signo)) return false;
+  const std::uint64_t bit = signal_bit(info.si_signo);
+  if (!s.has_descriptor || !(s.blocked.equal_to(the_machine().count) & ~s.awaited.any() & bit))
+    return false;
+  if (g.pending.set() & bit) return false;
   return raw_syscall(SYS_rt_sigqueueinfo, the_machine().main_tid, info.si_signo, &info) == 0;
 }
 

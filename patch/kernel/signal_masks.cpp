@@ -23,22 +23,17 @@ std::uint64_t without_access_faults(std::uint64_t mask) noexcept {
 } // namespace
 
 void signal_state::add(green& g) noexcept {
-  for (std::uint64_t rest = g.blocked; rest; rest &= rest - 1)
-    ++blocked_by[__builtin_ctzll(rest)];
+  blocked.add(g.blocked);
 }
 
 void signal_state::remove(green& g) noexcept {
-  for (std::uint64_t rest = g.blocked; rest; rest &= rest - 1)
-    --blocked_by[__builtin_ctzll(rest)];
+  blocked.subtract(g.blocked);
   worker& w = *self()->on;
   if (worker_mask() != w.kernel_mask) apply_worker_mask(w);
 }
 
 std::uint64_t signal_state::worker_mask() const noexcept {
-  const unsigned threads = the_machine().count;
-  std::uint64_t mask = 0;
-  for (int i = 0; i < count; ++i)
-    if (blocked_by[i] == threads || awaited_by[i]) mask |= std::uint64_t{1} << i;
+  std::uint64_t mask = blocked.equal_to(the_machine().count) | awaited.any();
   // The monitor's way to a worker is always open; what the program blocks waits with us.
   if (the_machine().now == phase::active) mask &= ~signal_bit(SIGURG);
   mask &= ~dump_bit();
@@ -46,8 +41,7 @@ std::uint64_t signal_state::worker_mask() const noexcept {
 }
 
 void signal_state::reset_after_fork(green& g) noexcept {
-  for (int i = 0; i < count; ++i)
-    blocked_by[i] = awaited_by[i] = 0;
+  blocked = awaited = signal_counts{};
   add(g);
   waiter_descriptor = -1;
   g.on->signal_arrived = false;
@@ -57,26 +51,11 @@ void signal_state::reset_after_fork(green& g) noexcept {
 void set_blocked(green& g, std::uint64_t mask) noexcept {
   mask &= ~unblockable;
   signal_state& s = the_machine().signals;
-  worker& w = *g.on;
-  const unsigned threads = the_machine().count;
-  std::uint64_t kernel = w.kernel_mask;
-  for (std::uint64_t rest = mask ^ g.blocked; rest; rest &= rest - 1) {
-    const int i = __builtin_ctzll(rest);
-    const std::uint64_t bit = std::uint64_t{1} << i;
-    if (mask & bit)
-      ++s.blocked_by[i];
-    else
-      --s.blocked_by[i];
-    if (s.blocked_by[i] == threads || s.awaited_by[i])
-      kernel |= bit;
-    else
-      kernel &= ~bit;
-  }
+  s.blocked.add(mask & ~g.blocked);
+  s.blocked.subtract(g.blocked & ~mask);
   g.blocked = mask;
-  kernel = without_access_faults(kernel);
-  if (the_machine().now == phase::active) kernel &= ~signal_bit(SIGURG);
-  kernel &= ~dump_bit();
-  if (kernel != w.kernel_mask) apply_worker_mask(w);
+  worker& w = *g.on;
+  if (s.worker_mask() != w.kernel_mask) apply_worker_mask(w);
 }
 
 void apply_worker_mask(worker& w) noexcept {
@@ -86,7 +65,7 @@ void apply_worker_mask(worker& w) noexcept {
 }
 
 void hold_in_kernel(green& g, int signal) noexcept {
-  ++the_machine().signals.awaited_by[signal - 1];
+  the_machine().signals.awaited.add(signal_bit(signal));
   apply_worker_mask(*g.on);
 }
 

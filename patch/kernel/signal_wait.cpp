@@ -23,12 +23,9 @@ long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
     const timespec none{0, 0};
     return raw_syscall(SYS_rt_sigtimedwait, &set, info, &none, 8);
   };
-  for (std::uint64_t rest = set; rest; rest &= rest - 1)
-    ++s.awaited_by[__builtin_ctzll(rest)];
+  s.awaited.add(set);
   apply_worker_mask(*g.on);
-  std::uint64_t awaited = 0;
-  for (int i = 0; i < signal_state::count; ++i)
-    if (s.awaited_by[i]) awaited |= std::uint64_t{1} << i;
+  const std::uint64_t awaited = s.awaited.any();
   const long made =
       raw_syscall(SYS_signalfd4, s.waiter_descriptor, &awaited, 8, SFD_CLOEXEC | SFD_NONBLOCK);
   if (s.waiter_descriptor < 0 && !is_error(made)) s.waiter_descriptor = move_out_of_sight(made);
@@ -62,8 +59,7 @@ long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
     }
   }
   g.waits_for = 0;
-  for (std::uint64_t rest = set; rest; rest &= rest - 1)
-    --s.awaited_by[__builtin_ctzll(rest)];
+  s.awaited.subtract(set);
   apply_worker_mask(*g.on);
   return result;
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "patch/kernel/green.hpp"
+#include "patch/kernel/signal_counts.hpp"
 
 /// Signals, as a model first:
 ///
@@ -40,11 +41,11 @@ struct signal_state {
   static constexpr int count = 64;
 
   action actions[count + 1];
-  unsigned blocked_by[count] = {}; // how many green threads block signal n+1
-  unsigned awaited_by[count] = {}; // how many wait for it in sigtimedwait
-  bool has_descriptor = false;     // the program made a signalfd
-  int waiter_descriptor = -1;      // signalfd of all that is awaited
-  signal_queue pending;            // for the process: whoever does not block it takes it
+  signal_counts blocked;       // how many green threads block each
+  signal_counts awaited;       // how many wait for it in sigtimedwait
+  bool has_descriptor = false; // the program made a signalfd
+  int waiter_descriptor = -1;  // signalfd of all that is awaited
+  signal_queue pending;        // for the process: whoever does not block it takes it
 
   void add(green& g) noexcept;
   void remove(green& g) noexcept;

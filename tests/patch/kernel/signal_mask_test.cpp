@@ -98,13 +98,13 @@ TEST_F(signals_test, kill_and_stop_cannot_be_blocked) {
 }
 
 TEST_F(signals_test, what_is_awaited_stays_in_the_kernel) {
-  m().signals.awaited_by[SIGUSR1 - 1] = 1;
+  m().signals.awaited.add(signal_bit(SIGUSR1));
   apply_worker_mask(w());
   EXPECT_EQ(kernel_s_mask(), signal_bit(SIGUSR1));
   set_blocked(me(), signal_bit(SIGUSR1));
   set_blocked(me(), 0);
   EXPECT_EQ(kernel_s_mask(), signal_bit(SIGUSR1));
-  m().signals.awaited_by[SIGUSR1 - 1] = 0;
+  m().signals.awaited.subtract(signal_bit(SIGUSR1));
   apply_worker_mask(w());
   EXPECT_EQ(kernel_s_mask(), 0u);
 }
