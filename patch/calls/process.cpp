@@ -68,8 +68,9 @@ bool may_become(const syscall_frame& f) noexcept {
 
 /// Becomes another program, or stays this one with an error.
 long on_execve(green& g, syscall_frame& f) noexcept {
-  // Threads end by it, and with them their ownership of robust mutexes. There is no way back.
-  if (has_robust_mutexes() && may_become(f)) walk_all_robust_lists();
+  // Threads end by it, and with them their ownership of robust mutexes. There is no way back. As in
+  // the kernel the caller's own stay locked: it has another tid by then.
+  if (has_robust_mutexes() && may_become(f)) walk_all_robust_lists(&g);
   before_exec(g);
   const long result = raw_syscall(static_cast<long>(f.rax), f.rdi, f.rsi, f.rdx, f.r10, f.r8);
   after_failed_exec(g);

@@ -92,8 +92,8 @@ class futex_table {
 void walk_robust_list(green& g) noexcept;
 
 /// The same for all threads at the process's end, but for the main one: that is the kernel's to
-/// do, which knows its tid.
-void walk_all_robust_lists() noexcept;
+/// do, which knows its tid. `but` may be left out too.
+void walk_all_robust_lists(const green* but = nullptr) noexcept;
 /// Whether any of them holds one.
 [[nodiscard]] bool has_robust_mutexes() noexcept;
 

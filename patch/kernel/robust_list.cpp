@@ -70,10 +70,10 @@ bool has_robust_mutexes() noexcept {
   return found;
 }
 
-void walk_all_robust_lists() noexcept {
+void walk_all_robust_lists(const green* but) noexcept {
   machine& m = the_machine();
   m.all.for_each([&](green& g) {
-    if (g.tid != m.main_tid) walk_robust_list(g);
+    if (g.tid != m.main_tid && &g != but) walk_robust_list(g);
   });
 }
 
