@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "patch/calls/call_mask.hpp"
 #include "patch/calls/deadline.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/kernel/scheduler.hpp"

@@ -64,6 +64,7 @@ long on_epoll_wait(green& g, syscall_frame& f) noexcept {
 long on_epoll_pwait(green& g, syscall_frame& f) noexcept {
   given_mask given;
   if (const long bad = given.read(pointer<std::uint64_t>(f.r8), f.r9)) return bad;
+  if (left_to_kernel(g, given.get())) return pass_to_kernel;
   const time_limit limit = limit_of(g, span_of_milliseconds(number(f.r10)));
   mask_for_call mask{g, given.get()};
   return mask.done(
@@ -76,6 +77,7 @@ long on_epoll_pwait2(green& g, syscall_frame& f) noexcept {
   if (span < 0) return span;
   given_mask given;
   if (const long bad = given.read(pointer<std::uint64_t>(f.r8), f.r9)) return bad;
+  if (left_to_kernel(g, given.get())) return pass_to_kernel;
   const time_limit limit = limit_of(g, span);
   mask_for_call mask{g, given.get()};
   return mask.done(
@@ -84,8 +86,8 @@ long on_epoll_pwait2(green& g, syscall_frame& f) noexcept {
 
 constexpr call_entry entries[] = {
     {SYS_epoll_wait, virtual_when::active, on_epoll_wait},
-    {SYS_epoll_pwait, virtual_when::active, on_epoll_pwait},
-    {SYS_epoll_pwait2, virtual_when::active, on_epoll_pwait2},
+    {SYS_epoll_pwait, virtual_when::always, on_epoll_pwait},
+    {SYS_epoll_pwait2, virtual_when::always, on_epoll_pwait2},
 };
 
 } // namespace

@@ -46,6 +46,7 @@ long on_ppoll(green& g, syscall_frame& f) noexcept {
   if (span < 0) return span;
   given_mask given;
   if (const long bad = given.read(pointer<std::uint64_t>(f.r10), f.r8)) return bad;
+  if (left_to_kernel(g, given.get())) return pass_to_kernel;
   const time_limit limit = limit_of(g, span);
   mask_for_call mask{g, given.get()};
   const long result =
@@ -58,7 +59,7 @@ long on_ppoll(green& g, syscall_frame& f) noexcept {
 
 constexpr call_entry entries[] = {
     {SYS_poll, virtual_when::active, on_poll},
-    {SYS_ppoll, virtual_when::active, on_ppoll},
+    {SYS_ppoll, virtual_when::always, on_ppoll},
 };
 
 } // namespace

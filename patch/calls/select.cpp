@@ -131,6 +131,7 @@ long on_pselect6(green& g, syscall_frame& f) noexcept {
   if (f.r9 && !get_user(last, pointer<argument>(f.r9))) return -EFAULT;
   given_mask given;
   if (const long bad = given.read(last.mask, last.size)) return bad;
+  if (left_to_kernel(g, given.get())) return pass_to_kernel;
   const time_limit limit = limit_of(g, span);
   select_sets sets = sets_of(f);
   mask_for_call mask{g, given.get()};
@@ -169,7 +170,7 @@ long on_select(green& g, syscall_frame& f) noexcept {
 
 constexpr call_entry entries[] = {
     {SYS_select, virtual_when::active, on_select},
-    {SYS_pselect6, virtual_when::active, on_pselect6},
+    {SYS_pselect6, virtual_when::always, on_pselect6},
 };
 
 } // namespace

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include "patch/calls/call_mask.hpp"
 #include "patch/calls/deadline.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/kernel/scheduler.hpp"
@@ -76,6 +77,7 @@ long on_rt_sigsuspend(green& g, syscall_frame& f) noexcept {
   if (f.rsi != sigset_size) return -EINVAL;
   std::uint64_t set;
   if (!get_user(set, pointer<std::uint64_t>(f.rdi))) return -EFAULT;
+  if (left_to_kernel(g, &set)) return pass_to_kernel;
   g.saved_blocked = g.blocked;
   g.restore_blocked = true;
   set_blocked(g, set);
@@ -138,20 +140,25 @@ long on_rt_tgsigqueueinfo(green& g, syscall_frame& f) noexcept {
   return send_to_thread(g, number(f.rsi), number(f.rdx), &info);
 }
 
-/// A timer for one thread, which the kernel does not know: for the process, then, since no kernel
-/// thread is that one's. The intended thread waits for the signal or is found by its mask.
+/// A timer whose signal is for one thread: the kernel sends it to the process, and we find the
+/// thread when it comes.
 long on_timer_create(green& g, syscall_frame& f) noexcept {
-  sigevent changed;
-  if (!f.rsi || !get_user(changed, pointer<sigevent>(f.rsi))) return pass_to_kernel;
-  if (changed.sigev_notify != SIGEV_THREAD_ID) return pass_to_kernel;
-  const green* target = find_thread(changed._sigev_un._tid);
-  if (!target) return pass_to_kernel;
-  changed.sigev_notify = SIGEV_SIGNAL;
-  const long result = raw_syscall(SYS_timer_create, f.rdi, &changed, f.rdx);
-  // One who waits for it by sigwait, as glibc's helper for SIGEV_THREAD does, finds it in the
-  // kernel; it must stay there between two waits as well.
-  const std::uint64_t bit = signal_bit(changed.sigev_signo);
-  if (result == 0 && (target->blocked & bit)) hold_in_kernel(g, changed.sigev_signo);
+  sigevent event;
+  if (!f.rsi || !get_user(event, pointer<sigevent>(f.rsi))) return pass_to_kernel;
+  const pid_t tid = event._sigev_un._tid;
+  if (event.sigev_notify != SIGEV_THREAD_ID || !find_thread(tid)) return pass_to_kernel;
+  event.sigev_notify = SIGEV_SIGNAL;
+  int id;
+  long result = raw_syscall(SYS_timer_create, f.rdi, &event, &id);
+  if (is_error(result)) return result;
+  result = put_user(pointer<int>(f.rdx), id) ? keep_timer(g, id, event.sigev_signo, tid) : -EFAULT;
+  if (is_error(result)) raw_syscall(SYS_timer_delete, id);
+  return result;
+}
+
+long on_timer_delete(green& g, syscall_frame& f) noexcept {
+  const long result = raw_syscall(SYS_timer_delete, f.rdi);
+  if (result == 0) forget_timer(g, number(f.rdi));
   return result;
 }
 
@@ -164,9 +171,9 @@ long on_sigaltstack(green& g, syscall_frame& f) noexcept {
     stack_t next;
     if (!get_user(next, pointer<stack_t>(f.rdi))) return -EFAULT;
     if (on_it) return -EPERM;
-    constexpr int known = SS_DISABLE | SS_ONSTACK | static_cast<int>(1u << 31); // SS_AUTODISARM
-    if (next.ss_flags & ~known) return -EINVAL;
-    if (next.ss_flags & SS_DISABLE)
+    const int mode = next.ss_flags & ~autodisarm;
+    if (mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0) return -EINVAL;
+    if (mode == SS_DISABLE)
       next = {nullptr, SS_DISABLE, 0};
     else if (next.ss_size < std::size_t{2048})
       return -ENOMEM;
@@ -189,12 +196,13 @@ constexpr call_entry entries[] = {
     {SYS_rt_sigprocmask, virtual_when::always, on_rt_sigprocmask},
     {SYS_rt_sigpending, virtual_when::active, on_rt_sigpending},
     {SYS_pause, virtual_when::active, on_pause},
-    {SYS_rt_sigsuspend, virtual_when::active, on_rt_sigsuspend},
+    {SYS_rt_sigsuspend, virtual_when::always, on_rt_sigsuspend},
     {SYS_rt_sigtimedwait, virtual_when::active, on_rt_sigtimedwait},
     {SYS_tkill, virtual_when::active, on_tkill},
     {SYS_tgkill, virtual_when::active, on_tgkill},
     {SYS_rt_tgsigqueueinfo, virtual_when::active, on_rt_tgsigqueueinfo},
-    {SYS_timer_create, virtual_when::active, on_timer_create},
+    {SYS_timer_create, virtual_when::always, on_timer_create},
+    {SYS_timer_delete, virtual_when::always, on_timer_delete},
     {SYS_sigaltstack, virtual_when::always, on_sigaltstack},
 };
 

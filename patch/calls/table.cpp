@@ -203,6 +203,7 @@ extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame
   const auto number = frame->rax;
   g.in_kernel = true;
   g.call_restarted = false;
+  g.has_call_mask = false;
   const call_handler handler = handlers[number];
   for (;;) {
     g.call = frame; // again after a signal handler, whose calls were others

@@ -93,6 +93,8 @@ struct green : entry_state,
   std::uint64_t saved_blocked = 0; // what sigsuspend, ppoll, ... will put back
   bool restore_blocked = false;
   bool interrupted_without = false; // a signal found it while its worker had no processor
+  std::uint64_t call_mask = 0; // what the kernel blocks during the call that is left to it
+  bool has_call_mask = false;
   signal_queue pending;
   stack_t alternate_stack{nullptr, SS_DISABLE, 0};
 

@@ -137,6 +137,11 @@ worker_state interrupt_native(green& g) noexcept {
   return was;
 }
 
+bool ended_native_call(const ucontext_t& context) noexcept {
+  const greg_t* regs = context.uc_mcontext.gregs;
+  return regs[REG_RIP] == reinterpret_cast<greg_t>(weft_native_made) && regs[REG_RAX] == -EINTR;
+}
+
 void resume_native(green& g, ucontext_t& context, const delivery& done) noexcept {
   greg_t& rip = context.uc_mcontext.gregs[REG_RIP];
   greg_t& rax = context.uc_mcontext.gregs[REG_RAX];

@@ -34,6 +34,9 @@ void regain_processor(green& g) noexcept;
 /// What a signal handler's end has to know about the handlers that ran.
 struct delivery;
 
+/// Whether the signal that came at `context` has ended a native call.
+[[nodiscard]] bool ended_native_call(const ucontext_t& context) noexcept;
+
 /// At the end of handling signals that found g, the caller, at `context`: if that is in a native
 /// call, sees to its being restarted or not, and marks it again as being in one.
 void resume_native(green& g, ucontext_t& context, const delivery& done) noexcept;

@@ -24,7 +24,9 @@ constinit const char marks[2] = {};
 signal_state::action as_registered(int signal, const signal_state::action& wanted) noexcept {
   const bool errands = signal == SIGURG && errands_taken_over;
   const bool dumps = asks_for_dump(signal);
-  const bool always = errands || dumps || (access_faults & signal_bit(signal));
+  const bool timed = (the_machine().signals.timed & signal_bit(signal)) &&
+                     wanted.handler != reinterpret_cast<void*>(SIG_IGN);
+  const bool always = errands || dumps || timed || (access_faults & signal_bit(signal));
   if (!always && !is_caught(wanted)) return wanted;
   signal_state::action a;
   a.handler = reinterpret_cast<void*>(on_signal);

@@ -42,10 +42,8 @@ bool is_threads_own(const siginfo_t& info) noexcept {
           info.si_pid == the_machine().main_tid);
 }
 
-} // namespace
-
-/// As in Linux the main thread if it will, then the running one, then one whose wait it ends, then
-/// any.
+/// Who takes the signal that arrived while `current` ran: as in Linux the main thread if it will,
+/// then the running one, then one whose wait it ends, then any. Null: nobody.
 green* recipient(const siginfo_t& info, green& current) noexcept {
   machine& m = the_machine();
   const std::uint64_t bit = signal_bit(info.si_signo);
@@ -65,6 +63,23 @@ green* recipient(const siginfo_t& info, green& current) noexcept {
     if (!any || (g.interruptible && !any->interruptible)) any = &g;
   });
   return any;
+}
+
+} // namespace
+
+void find_taker(const siginfo_t& info, green& current) noexcept {
+  if (asks_for_dump(info.si_signo)) return the_machine().dump(nullptr);
+  if (const thread_timer* timer = timer_of(info)) {
+    if (green* named = find_thread(timer->tid)) send_signal(*named, info);
+    return;
+  }
+  green* taker = recipient(info, current);
+  signal_queue& process = the_machine().signals.pending;
+  // Behind those of its number that came when nobody would take them, if any are still there.
+  const bool others_first = process.set() & signal_bit(info.si_signo);
+  if (taker && (!others_first || is_threads_own(info))) return send_signal(*taker, info);
+  process.push(info);
+  if (taker && taker->interruptible) unpark(*taker, wakeup::signal);
 }
 
 namespace {
@@ -105,23 +120,30 @@ void on_signal_in_program(int, siginfo_t* info, void* opaque) noexcept {
     wait_for_turn(*g);
     block_all(*g->on);
   }
+  if (g->has_call_mask && ended_native_call(context)) { // sigsuspend, ppoll, ...
+    g->saved_blocked = g->blocked;
+    g->restore_blocked = true;
+    set_blocked(*g, g->call_mask);
+  }
   delivery done;
   errand what;
   if (asks_for_dump(info->si_signo)) {
     the_machine().dump(&context);
   } else if (!is_errand(*info, what)) {
-    // One that is alone waits in the kernel, with masks that only the kernel knows (sigsuspend).
-    const bool is_its_own = is_fault(*info) || the_machine().now == phase::single;
-    green* taker = is_its_own ? g : recipient(*info, *g);
-    if (taker == g)
+    if (is_fault(*info))
       take_and_note(*g, *info, context, done);
     else
-      send_signal(taker ? *taker : *g, *info);
+      find_taker(*info, *g);
   }
   for (;;) {
     siginfo_t next;
     while (next_signal(*g, ~g->blocked, next))
       take_and_note(*g, next, context, done);
+    if (g->restore_blocked) { // nothing was handled after all
+      g->restore_blocked = false;
+      set_blocked(*g, g->saved_blocked);
+      continue;
+    }
     // From here to rt_sigreturn nothing may come in between.
     worker& w = *g->on;
     block_all(w);
@@ -247,18 +269,9 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   on_signal_in_program(signal, info, opaque);
 }
 
-void find_taker(const siginfo_t& info, green& current) noexcept {
-  if (asks_for_dump(info.si_signo))
-    the_machine().dump(nullptr);
-  else if (green* target = recipient(info, current))
-    send_signal(*target, info);
-  else // blocked by all since it came
-    the_machine().signals.pending.push(info);
-}
-
 void route_arrived_signal(worker& w) noexcept {
   if (!w.signal_arrived) return;
-  siginfo_t info = w.arrived;
+  const siginfo_t info = w.arrived;
   find_taker(info, *self());
   w.signal_arrived = false;
   if (!w.kernel_blocks_all) set_kernel_mask(w.kernel_mask);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <fcntl.h>
 #include <sys/syscall.h>
 
 #include "patch/kernel/machine.hpp"
@@ -38,20 +39,25 @@ void run_handler(green& g, siginfo_t& info, ucontext_t& context) noexcept {
   release_kernel_mask(*g.on);
 
   auto* handler = reinterpret_cast<void (*)(int, siginfo_t*, void*)>(action.handler);
-  const bool alternate = (action.flags & SA_ONSTACK) &&
-                         !(g.alternate_stack.ss_flags & SS_DISABLE) &&
-                         !on_alternate_stack(g, __builtin_frame_address(0)) &&
-                         !on_alternate_stack(g, interrupted_stack(context));
+  const stack_t stack = g.alternate_stack;
+  const bool wanted = (action.flags & SA_ONSTACK) && !(stack.ss_flags & SS_DISABLE) &&
+                      !on_alternate_stack(g, interrupted_stack(context));
+  const bool alternate = wanted && !on_alternate_stack(g, __builtin_frame_address(0));
+  // The handler sees the thread's stack; the kernel's sigreturn, if there is to be one, its own.
+  const stack_t known_to_kernel = context.uc_stack;
+  context.uc_stack = stack;
+  if (wanted && (stack.ss_flags & autodisarm)) g.alternate_stack = {nullptr, SS_DISABLE, 0};
   leave_weft(g);
   if (alternate) {
-    auto top =
-        reinterpret_cast<std::uintptr_t>(g.alternate_stack.ss_sp) + g.alternate_stack.ss_size;
+    const auto top = reinterpret_cast<std::uintptr_t>(stack.ss_sp) + stack.ss_size;
     weft_call_on_stack(reinterpret_cast<void*>(top & ~std::uintptr_t{15}), handler, signal, &info,
                        &context);
   } else {
     handler(signal, &info, &context);
   }
   g.in_kernel = true;
+  if (context.uc_stack.ss_flags & autodisarm) g.alternate_stack = context.uc_stack;
+  context.uc_stack = known_to_kernel;
   set_blocked(g, mask_of(context));
 }
 
@@ -64,6 +70,27 @@ bool goes_to_descriptors(const green& g, const siginfo_t& info) noexcept {
     return false;
   if (g.pending.set() & bit) return false;
   return raw_syscall(SYS_rt_sigqueueinfo, the_machine().main_tid, info.si_signo, &info) == 0;
+}
+
+/// What is pending in the kernel for the calling kernel thread alone: only /proc tells.
+std::uint64_t pending_for_kernel_thread() noexcept {
+  std::uint64_t any = 0;
+  raw_syscall(SYS_rt_sigpending, &any, 8);
+  if (!any) return 0;
+  const long fd = raw_syscall(SYS_open, "/proc/thread-self/status", O_RDONLY | O_CLOEXEC);
+  if (is_error(fd)) return 0;
+  char text[4096];
+  const long length = raw_syscall(SYS_read, fd, text, sizeof text);
+  raw_syscall(SYS_close, fd);
+  constexpr char label[] = "\nSigPnd:\t";
+  constexpr long label_length = sizeof label - 1;
+  long at = 0;
+  while (at + label_length + 16 <= length && __builtin_memcmp(text + at, label, label_length) != 0)
+    ++at;
+  std::uint64_t set = 0;
+  for (long i = at + label_length; i < at + label_length + 16 && i < length; ++i)
+    set = set * 16 + static_cast<unsigned>(text[i] <= '9' ? text[i] - '0' : text[i] - 'a' + 10);
+  return set;
 }
 
 } // namespace
@@ -131,6 +158,17 @@ delivery deliver_signals(green& g, syscall_frame& frame) noexcept {
 
 void deliver_before_first_instruction(green& g) noexcept {
   if (signal_is_deliverable(g)) deliver_signals(g, *g.first_frame);
+}
+
+void take_pending_from_kernel(green& g) noexcept {
+  const timespec none{0, 0};
+  siginfo_t info;
+  // One at a time, since the kernel takes what is pending for the process next.
+  while (const std::uint64_t own = pending_for_kernel_thread())
+    if (raw_syscall(SYS_rt_sigtimedwait, &own, &info, &none, 8) <= 0)
+      break;
+    else
+      g.pending.push(info);
 }
 
 void hand_pending_to_kernel(green& g) noexcept {

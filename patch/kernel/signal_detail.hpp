@@ -40,15 +40,18 @@ inline void set_kernel_mask(std::uint64_t mask) noexcept {
 /// Whether `sp` lies on the alternate stack that g has set.
 [[nodiscard]] bool on_alternate_stack(const green& g, const void* sp) noexcept;
 
+/// The timer that sent the signal if it is for one thread, else null.
+[[nodiscard]] const thread_timer* timer_of(const siginfo_t& info) noexcept;
+
+/// Timers are not inherited.
+void forget_timers() noexcept;
+
 /// Takes the next signal of `among` that is pending for g, its own before the process's.
 [[nodiscard]] bool next_signal(green& g, std::uint64_t among, siginfo_t& info) noexcept;
 
 /// Does what is to be done about a signal of g's, the caller's: handler, default action, or
 /// nothing. Says whether a handler ran.
 bool take_signal(green& g, siginfo_t& info, ucontext_t& context) noexcept;
-
-/// Who takes the signal that arrived while `current` ran, or null.
-[[nodiscard]] green* recipient(const siginfo_t& info, green& current) noexcept;
 
 /// What is to be done about a signal that arrived in weft's code while `current` ran.
 void find_taker(const siginfo_t& info, green& current) noexcept;

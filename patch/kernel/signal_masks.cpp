@@ -6,18 +6,14 @@
 namespace weft::patch {
 namespace {
 
-/// What asks for a dump is not the program's to block.
-std::uint64_t dump_bit() noexcept {
-  const int signal = the_configuration().dump_signal;
-  return signal ? signal_bit(signal) : 0;
-}
-
-} // namespace
-namespace {
-
-/// With one thread calls are the kernel's, and so are blocked faults.
-std::uint64_t without_access_faults(std::uint64_t mask) noexcept {
-  return the_machine().now == phase::active ? mask & ~access_faults : mask;
+/// What is let in whoever blocks it: faults, timers, the monitor's way to a worker, and what asks
+/// for a dump. With one thread calls are the kernel's, and so is all else that is blocked.
+std::uint64_t without_ours(std::uint64_t mask) noexcept {
+  const machine& m = the_machine();
+  const int dump = the_configuration().dump_signal;
+  if (dump) mask &= ~signal_bit(dump);
+  const std::uint64_t ours = access_faults | m.signals.timed | signal_bit(SIGURG);
+  return m.now == phase::active ? mask & ~ours : mask;
 }
 
 } // namespace
@@ -33,16 +29,13 @@ void signal_state::remove(green& g) noexcept {
 }
 
 std::uint64_t signal_state::worker_mask() const noexcept {
-  std::uint64_t mask = blocked.equal_to(the_machine().count) | awaited.any();
-  // The monitor's way to a worker is always open; what the program blocks waits with us.
-  if (the_machine().now == phase::active) mask &= ~signal_bit(SIGURG);
-  mask &= ~dump_bit();
-  return without_access_faults(mask);
+  return without_ours(blocked.equal_to(the_machine().count) | awaited.any());
 }
 
 void signal_state::reset_after_fork(green& g) noexcept {
   blocked = awaited = signal_counts{};
   add(g);
+  forget_timers();
   waiter_descriptor = -1;
   g.on->signal_arrived = false;
   g.on->kernel_mask = g.blocked;
@@ -62,11 +55,6 @@ void apply_worker_mask(worker& w) noexcept {
   w.kernel_mask = the_machine().signals.worker_mask();
   // While a signal waits to be routed all others are held back.
   if (!w.signal_arrived && !w.kernel_blocks_all) set_kernel_mask(w.kernel_mask);
-}
-
-void hold_in_kernel(green& g, int signal) noexcept {
-  the_machine().signals.awaited.add(signal_bit(signal));
-  apply_worker_mask(*g.on);
 }
 
 bool hold_back_broken_pipe(green& g) noexcept {

@@ -13,7 +13,7 @@ constinit object_pool<queued_signal> nodes;
 
 void signal_queue::push(const siginfo_t& info) noexcept {
   const std::uint64_t bit = signal_bit(info.si_signo);
-  if ((set_ & bit) && info.si_signo < first_realtime) return;
+  if ((set_ & bit) && (info.si_signo < first_realtime || overrun(info))) return;
   set_ |= bit;
   if (queued_signal* node = nodes.make()) {
     node->info = info;
@@ -43,6 +43,20 @@ bool signal_queue::pop(std::uint64_t among, siginfo_t& info) noexcept {
   }
   if (!more) set_ &= ~signal_bit(number);
   return true;
+}
+
+/// A timer has at most one signal pending, which counts the others.
+bool signal_queue::overrun(const siginfo_t& info) noexcept {
+  if (info.si_code != SI_TIMER) return false;
+  bool found = false;
+  queue_.for_each([&](queued_signal& node) {
+    if (node.info.si_signo != info.si_signo || node.info.si_code != SI_TIMER ||
+        node.info.si_timerid != info.si_timerid)
+      return;
+    node.info.si_overrun += info.si_overrun + 1;
+    found = true;
+  });
+  return found;
 }
 
 void signal_queue::clear() noexcept {

@@ -30,6 +30,8 @@ class signal_queue {
   void clear() noexcept;
 
  private:
+  bool overrun(const siginfo_t& info) noexcept;
+
   std::uint64_t set_ = 0;
   core::list<queued_signal> queue_;
 };

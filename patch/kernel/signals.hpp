@@ -29,6 +29,17 @@ namespace weft::patch {
 
 struct worker;
 
+/// sigaltstack's SS_AUTODISARM.
+inline constexpr int autodisarm = static_cast<int>(1u << 31);
+
+/// A timer_create whose signal is for one thread (SIGEV_THREAD_ID). The kernel sends it to the
+/// process; it is told from others by its number in the siginfo.
+struct thread_timer : core::list_hook<> {
+  int id;
+  int signal;
+  pid_t tid;
+};
+
 /// Dispositions and the masks' bookkeeping.
 struct signal_state {
   /// What the program asked for, as rt_sigaction's kernel structure.
@@ -46,6 +57,8 @@ struct signal_state {
   bool has_descriptor = false; // the program made a signalfd
   int waiter_descriptor = -1;  // signalfd of all that is awaited
   signal_queue pending;        // for the process: whoever does not block it takes it
+  core::list<thread_timer> timers;
+  std::uint64_t timed = 0; // signals of these: let in whoever blocks them, to reach the right one
 
   void add(green& g) noexcept;
   void remove(green& g) noexcept;
@@ -66,6 +79,10 @@ void apply_worker_mask(worker& w) noexcept;
 /// Puts what is pending with us into the kernel, where g, the only thread left, will look
 /// for it once its calls are not ours any more.
 void hand_pending_to_kernel(green& g) noexcept;
+
+/// The reverse, when g, the caller, gets company: what is pending for it alone must not be found
+/// by others.
+void take_pending_from_kernel(green& g) noexcept;
 
 /// Whether something is pending for g that it does not block.
 [[nodiscard]] inline bool signal_is_deliverable(const green& g) noexcept; // machine.hpp
@@ -100,8 +117,9 @@ long change_action(int signal, const signal_state::action* next,
 long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
                      core::nanoseconds deadline) noexcept;
 
-/// From now on no worker lets `signal` in: it is only waited for.
-void hold_in_kernel(green& g, int signal) noexcept;
+/// From now on the signal of timer `id` is for thread `tid`. -EAGAIN if there is no memory.
+long keep_timer(green& g, int id, int signal, pid_t tid) noexcept;
+void forget_timer(green& g, int id) noexcept;
 
 /// Makes a raw write of g's, the caller, with its own mind about SIGPIPE: the kernel sends
 /// that to the worker, which may well not block it.

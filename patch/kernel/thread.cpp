@@ -90,6 +90,7 @@ void become_active() noexcept {
   machine& m = the_machine();
   m.may_be_single = false;
   if (m.now == phase::active) return;
+  take_pending_from_kernel(m.all.front());
   m.now = phase::active;
   if (m.phase_changed) m.phase_changed(phase::active);
 }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <errno.h>
+
+#include "patch/kernel/machine.hpp"
+#include "patch/kernel/object_pool.hpp"
+#include "patch/kernel/signal_detail.hpp"
+
+namespace weft::patch {
+namespace {
+
+constinit object_pool<thread_timer> timers;
+
+thread_timer* find_timer(int id) noexcept {
+  thread_timer* found = nullptr;
+  the_machine().signals.timers.for_each([&](thread_timer& t) {
+    if (t.id == id) found = &t;
+  });
+  return found;
+}
+
+/// A signal is in `timed` while there is a timer of it: then the kernel lets it in, and calls us.
+void look_at_signal(green& g, int signal) noexcept {
+  signal_state& s = the_machine().signals;
+  std::uint64_t timed = s.timed & ~signal_bit(signal);
+  s.timers.for_each([&](thread_timer& t) {
+    if (t.signal == signal) timed |= signal_bit(signal);
+  });
+  if (timed == s.timed) return;
+  s.timed = timed;
+  const signal_state::action same = s.actions[signal];
+  change_action(signal, &same, nullptr);
+  if (s.worker_mask() != g.on->kernel_mask) apply_worker_mask(*g.on);
+}
+
+} // namespace
+
+long keep_timer(green& g, int id, int signal, pid_t tid) noexcept {
+  thread_timer* made = timers.make();
+  if (!made) return -EAGAIN;
+  made->id = id;
+  made->signal = signal;
+  made->tid = tid;
+  the_machine().signals.timers.push_back(*made);
+  look_at_signal(g, signal);
+  return 0;
+}
+
+void forget_timer(green& g, int id) noexcept {
+  thread_timer* found = find_timer(id);
+  if (!found) return;
+  const int signal = found->signal;
+  found->unlink();
+  timers.destroy(found);
+  look_at_signal(g, signal);
+}
+
+void forget_timers() noexcept {
+  signal_state& s = the_machine().signals;
+  while (!s.timers.empty())
+    timers.destroy(&s.timers.pop_front());
+  s.timed = 0;
+}
+
+const thread_timer* timer_of(const siginfo_t& info) noexcept {
+  return info.si_code == SI_TIMER ? find_timer(info.si_timerid) : nullptr;
+}
+
+} // namespace weft::patch
