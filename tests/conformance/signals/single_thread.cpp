@@ -96,7 +96,7 @@ void queued_signals_come_in_order() {
   sigaction(SIGRTMAX, &before, nullptr);
 }
 
-void what_is_pending_for_the_first_thread_stays_its_own() {
+void pending_stays_with_the_first_thread() {
   const handling first(SIGUSR1, note), second(SIGUSR2, note);
   const blocked both{SIGUSR1, SIGUSR2, SIGRTMIN};
   raise(SIGUSR1);
@@ -128,8 +128,7 @@ const checks all{
     {"pselect_has_its_mask", pselect_has_its_mask},
     {"epoll_pwait_has_its_mask", epoll_pwait_has_its_mask},
     {"queued_signals_come_in_order", queued_signals_come_in_order},
-    {"what_is_pending_for_the_first_thread_stays_its_own",
-     what_is_pending_for_the_first_thread_stays_its_own},
+    {"pending_stays_with_the_first_thread", pending_stays_with_the_first_thread},
 };
 
 } // namespace
