@@ -53,7 +53,7 @@ void forget_timers() noexcept;
 /// nothing. Says whether a handler ran.
 bool take_signal(green& g, siginfo_t& info, ucontext_t& context) noexcept;
 
-/// What is to be done about a signal that arrived in weft's code while `current` ran.
+/// Makes the signal that arrived while `current` ran pending for whom it is for.
 void find_taker(const siginfo_t& info, green& current) noexcept;
 
 /// Has the kernel call on_signal for SIGURG, which is how the monitor reaches a worker, whatever
