@@ -33,6 +33,12 @@ long on_making_one(green&, syscall_frame& f) noexcept {
   return fd;
 }
 
+long on_socket(green&, syscall_frame& f) noexcept {
+  const long fd = kernel_call(f);
+  if (!is_error(fd)) socket_just_made(static_cast<int>(fd), number(f.rsi));
+  return fd;
+}
+
 long on_signalfd(green& g, syscall_frame& f) noexcept {
   the_machine().signals.has_descriptor = true;
   return number(f.rdi) < 0 ? on_making_one(g, f) : pass_to_kernel; // another set for one there is
@@ -144,7 +150,7 @@ long on_setsockopt(green&, syscall_frame& f) noexcept {
 }
 
 constexpr call_entry entries[] = {
-    {SYS_socket, virtual_when::active, on_making_one},
+    {SYS_socket, virtual_when::active, on_socket},
     {SYS_dup, virtual_when::active, on_making_one},
     {SYS_eventfd2, virtual_when::active, on_making_one},
     {SYS_timerfd_create, virtual_when::active, on_making_one},

@@ -178,4 +178,19 @@ void just_made(int fd) noexcept {
   if (fd_info* info = table().find(fd)) *info = fd_info{};
 }
 
+void socket_just_made(int fd, int flags, int listener) noexcept {
+  just_made(fd);
+  fd_info* info = table().touch(fd);
+  if (!info) return;
+  info->kind = fd_kind::socket;
+  info->nonblocking = flags & SOCK_NONBLOCK;
+  info->flags_as_of = changes;
+  const fd_info* parent = listener >= 0 ? with_timeouts(listener) : nullptr;
+  if (listener >= 0 && !parent) return;
+  info->timeouts_as_of = changes;
+  if (!parent) return;
+  info->receive = parent->receive;
+  info->send = parent->send;
+}
+
 } // namespace weft::patch

@@ -63,5 +63,8 @@ void low_water_used() noexcept;
 void before_close(int fd) noexcept;
 /// The kernel has just made `fd`: whatever is known about the number is out of date.
 void just_made(int fd) noexcept;
+/// The same of a socket, made with these of SOCK_NONBLOCK and SOCK_CLOEXEC; its time-outs are those
+/// of `listener`, which accepted it, if that is not negative.
+void socket_just_made(int fd, int flags, int listener = -1) noexcept;
 
 } // namespace weft::patch

@@ -288,7 +288,7 @@ long accept_on(green& g, const syscall_frame& f, int flags) noexcept {
   const long made =
       accept_parked(g, number(f.rdi), pointer<sockaddr>(f.rsi), pointer<unsigned>(f.rdx), flags);
   g.urgent = false;
-  if (made >= 0) just_made(static_cast<int>(made));
+  if (made >= 0) socket_just_made(static_cast<int>(made), flags, number(f.rdi));
   return made;
 }
 

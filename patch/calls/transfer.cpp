@@ -66,6 +66,9 @@ long try_read(file_call& call, const iovec* parts, int count) noexcept {
   const int fd = call.fd();
   switch (kind_of(fd)) {
   case fd_kind::socket: {
+    if (iovec only; count == 1 && get_user(only, parts))
+      return raw_syscall(SYS_recvfrom, fd, only.iov_base, only.iov_len, MSG_DONTWAIT, nullptr,
+                         nullptr);
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(parts);
     message.msg_iovlen = static_cast<std::size_t>(count);
@@ -89,6 +92,10 @@ long try_write(green& g, file_call& call, const iovec* parts, int count) noexcep
   const int fd = call.fd();
   switch (kind_of(fd)) {
   case fd_kind::socket: {
+    if (iovec only; count == 1 && get_user(only, parts))
+      return writing(g, [&] {
+        return raw_syscall(SYS_sendto, fd, only.iov_base, only.iov_len, MSG_DONTWAIT, nullptr, 0);
+      });
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(parts);
     message.msg_iovlen = static_cast<std::size_t>(count);

@@ -156,6 +156,62 @@ void accept_goes_on() {
   waiter.join();
 }
 
+// With a full backlog the connection waits for the next attempt of TCP's, a second later.
+void connect_goes_on() {
+  const listener server(0);
+  std::vector<int> others;
+  for (int i = 0; i < 2; ++i) {
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    (void)connect(fd, reinterpret_cast<const sockaddr*>(&server.address), sizeof server.address);
+    others.push_back(fd);
+  }
+  usleep(10'000);
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::atomic<bool> connected{false};
+  std::thread connecting([&, fd] {
+    expect_equal(
+        connect(fd, reinterpret_cast<const sockaddr*>(&server.address), sizeof server.address), 0,
+        "connect under way");
+    char byte = 0;
+    expect_errno(recv(fd, &byte, 1, 0), ENOTSOCK, "the number is another file's");
+    connected.store(true);
+  });
+  let_others_block();
+  const pipe_pair fresh;
+  expect_equal(dup2(fresh.reader, fd), fd, "dup2");
+  while (!connected.load()) {
+    pollfd entry{server.fd, POLLIN, 0};
+    if (poll(&entry, 1, 20) == 1) others.push_back(accept(server.fd, nullptr, nullptr));
+  }
+  connecting.join();
+  close_once(fd);
+  for (const int other : others)
+    close(other);
+}
+
+void connect_again_after_a_refusal() {
+  std::thread([] {
+    sockaddr_in nobody{};
+    {
+      const listener gone;
+      nobody = gone.address;
+    }
+    const listener server;
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    for (int i = 0; i < 2; ++i)
+      expect_errno(connect(fd, reinterpret_cast<sockaddr*>(&nobody), sizeof nobody), ECONNREFUSED,
+                   "connect");
+    expect_equal(
+        connect(fd, reinterpret_cast<const sockaddr*>(&server.address), sizeof server.address), 0,
+        "connect of the same socket to somebody else");
+    expect_errno(
+        connect(fd, reinterpret_cast<const sockaddr*>(&server.address), sizeof server.address),
+        EISCONN, "connect of a connected socket");
+    close(accept(server.fd, nullptr, nullptr));
+    close(fd);
+  }).join();
+}
+
 void receiving_goes_on_in_parts() {
   tcp_pair pair;
   std::thread reader([fd = pair.right] {
@@ -247,6 +303,8 @@ const checks registered{
     {"select_goes_on", select_goes_on},
     {"epoll_wait_goes_on", epoll_wait_goes_on},
     {"accept_goes_on", accept_goes_on},
+    {"connect_goes_on", connect_goes_on},
+    {"connect_again_after_a_refusal", connect_again_after_a_refusal},
     {"receiving_goes_on_in_parts", receiving_goes_on_in_parts},
     {"sending_goes_on_in_parts", sending_goes_on_in_parts},
     {"replaced_while_waking", replaced_while_waking},
