@@ -6,8 +6,10 @@
 
 #include "patch/calls/descriptors.hpp"
 #include "patch/kernel/native.hpp"
+#include "patch/kernel/process.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/thread.hpp"
+#include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {
 namespace {
@@ -181,6 +183,22 @@ long settle(green& g, syscall_frame& frame, long result, bool& again) noexcept {
   return result;
 }
 
+/// A call of a process that only looks like a green thread (is_double): nothing of weft's may be
+/// touched.
+dispatch_result pass_doubles_call(syscall_frame& f) noexcept {
+  switch (f.rax) {
+  case SYS_clone:
+  case SYS_clone3:
+  case SYS_fork:
+  case SYS_vfork:
+    return dispatch_result::spawn;
+  default:
+    f.rax = static_cast<std::uint64_t>(
+        raw_syscall(static_cast<long>(f.rax), f.rdi, f.rsi, f.rdx, f.r10, f.r8, f.r9));
+    return dispatch_result::done;
+  }
+}
+
 } // namespace
 } // namespace weft::patch
 
@@ -200,6 +218,8 @@ extern "C" void weft_native(weft::patch::syscall_frame* frame) {
 extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame* frame) {
   using namespace weft::patch;
   green& g = *self();
+  if (g.has_double && is_double(g)) [[unlikely]]
+    return pass_doubles_call(*frame);
   const auto number = frame->rax;
   g.in_kernel = true;
   g.call_restarted = false;

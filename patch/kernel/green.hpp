@@ -80,6 +80,9 @@ struct green : entry_state,
 
   std::uint64_t spawn_flags = 0; // clone's, of the process that it makes, or made last
   bool spawning = false;         // the kernel is about to make it: others may not run meanwhile
+  /// It made a process that goes on beside it in this memory and with this TLS (CLONE_VM without
+  /// CLONE_VFORK): what seems to be this thread may be that one.
+  bool has_double = false;
 
   // Identity.
   pid_t tid = 0;

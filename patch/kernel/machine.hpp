@@ -40,7 +40,7 @@ struct machine {
   core::list<green, all_tag> all;
   unsigned count = 0;  // members of `all`
   unsigned fibers = 0; // of those, run by hubs
-  pid_t main_tid = 0; // the thread whose tid is the process id
+  pid_t main_tid = 0;  // the thread whose tid is the process id
   object_pool<green> greens;
 
   patch::processor processor;

@@ -47,7 +47,14 @@ void before_spawn(green& g, std::uint64_t flags) noexcept {
   g.spawning = true;
   if (flags & CLONE_VM) g.passthrough = 1;
   // A process that shares our memory and not our suspension may wait for any word in it.
-  if ((flags & CLONE_VM) && !(flags & CLONE_VFORK)) the_machine().futexes.expect_outsiders();
+  if ((flags & CLONE_VM) && !(flags & CLONE_VFORK)) {
+    the_machine().futexes.expect_outsiders();
+    if (!(flags & CLONE_SETTLS)) g.has_double = true;
+  }
+}
+
+bool is_double(const green& g) noexcept {
+  return g.has_double && raw_syscall(SYS_getpid) != the_machine().main_tid;
 }
 
 void before_exec(green& g) noexcept {
@@ -85,6 +92,7 @@ void end_process(int status) noexcept {
 extern "C" void weft_after_spawn(weft::patch::syscall_frame* frame) {
   using namespace weft::patch;
   green& g = *self();
+  if (!g.spawning && is_double(g)) return;
   g.in_kernel = true;
   g.passthrough = 0;
   g.spawning = false;

@@ -14,7 +14,11 @@ namespace weft::patch {
 /// posix_spawn) must not find weft at work in it.
 void before_spawn(green& g, std::uint64_t flags) noexcept;
 
-/// The same before g becomes another program, and when it did not.
+/// Whether the caller, for all that is known g, is its double: a process that uses g's TLS. Its
+/// calls and signals are the kernel's business.
+[[nodiscard]] bool is_double(const green& g) noexcept;
+
+/// As before_spawn, before g becomes another program, and when it did not.
 void before_exec(green& g) noexcept;
 void after_failed_exec(green& g) noexcept;
 

@@ -5,6 +5,7 @@
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/native.hpp"
 #include "patch/kernel/preempt_stack.hpp"
+#include "patch/kernel/process.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/signal_context.hpp"
 #include "patch/kernel/signal_detail.hpp"
@@ -211,7 +212,7 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   green* g = self();
   machine& m = the_machine();
   const signal_state::action& action = m.signals.actions[signal];
-  const bool ours = g && !g->passthrough;
+  const bool ours = g && !g->passthrough && !is_double(*g);
   if (is_fault(*info) &&
       (!is_caught(action) || (ours && (g->in_kernel || is_blocked(*g, signal))))) {
     if (ours && !g->in_kernel) walk_all_robust_lists();
