@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSL-1.0
 """Runs a program natively and under weft, and compares output, errors and the way it ended.
 
-    compare.py --weft WEFT [--timeout S] [--each] [--kernel-threads N] [--through PROGRAM]
+    compare.py --weft WEFT [--timeout S] [--each | --limits] [--kernel-threads N] [--through PROGRAM]
                PROGRAM [ARGUMENT...]
 
+With --limits, every check that `PROGRAM --list` names must be right natively and not under weft.
 With --each, every check that `PROGRAM --list` names is run alone, for programs whose checks end the
 process. The native run must end as the program announces in its first line (`ends by: SIGSEGV`),
 else with exit status 0: a program that is wrong natively proves nothing. When the outputs of a
@@ -100,12 +101,29 @@ def compare_each(arguments):
     return bad
 
 
+def check_limits(arguments):
+    """Each check must be right natively and not under weft."""
+    bad = 0
+    for name in names(arguments):
+        native = run([arguments.program, name], arguments.timeout)
+        weft = run([arguments.weft, arguments.program, name], arguments.timeout)
+        wrong = None
+        if native[0] != "exit status 0":
+            wrong = f"natively: {native[0]}\n{native[1]}{native[2]}"
+        elif weft[0] == "exit status 0":
+            wrong = "is no limit any more"
+        print(f"{'not ok' if wrong else 'ok'} {name}", wrong or "", flush=True)
+        bad += bool(wrong)
+    return bad
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weft", required=True)
     parser.add_argument("--timeout", type=float, default=40)
     parser.add_argument("--each", action="store_true")
+    parser.add_argument("--limits", action="store_true")
     parser.add_argument("--kernel-threads", type=int, metavar="N",
                         help="more than these natively, at most these under weft")
     parser.add_argument("--through", action="append", default=[], metavar="PROGRAM",
@@ -116,6 +134,10 @@ def main():
     if not os.access(arguments.weft, os.X_OK):
         sys.exit(f"compare: {arguments.weft} is missing: build the project first")
 
+    if arguments.limits:
+        if not names(arguments):
+            sys.exit(f"compare: {arguments.program} lists no checks")
+        sys.exit(1 if check_limits(arguments) else 0)
     if arguments.each:
         if not names(arguments):
             sys.exit(f"compare: {arguments.program} lists no checks")
