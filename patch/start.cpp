@@ -2,13 +2,16 @@
 //
 // How the patch comes into a process: as the constructor of a preloaded library that runs
 // before all others.
+#include <errno.h>
 #include <pthread.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "patch/calls/table.hpp"
 #include "patch/kernel/configuration.hpp"
+#include "patch/kernel/cpu_time.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/print.hpp"
 #include "patch/kernel/scheduler.hpp"
@@ -19,6 +22,7 @@
 #include "patch/observe/slow_call.hpp"
 #include "patch/sites/raw_syscall.hpp"
 #include "patch/sites/sites.hpp"
+#include "patch/sites/vdso.hpp"
 #include "runtime/core/context/context.hpp"
 
 namespace weft::patch {
@@ -28,6 +32,25 @@ bool has_fsgsbase = false;
 namespace {
 
 constexpr unsigned long hwcap2_fsgsbase = 2;
+
+/// What libc calls for a clock's time and resolution: threads' clocks go by way of a system call
+/// that is ours.
+clock_function vdso_gettime = nullptr, vdso_getres = nullptr;
+int get_time(clockid_t clock, timespec* time) noexcept {
+  if (!is_thread_clock(clock)) return vdso_gettime(clock, time);
+  return syscall(SYS_clock_gettime, clock, time) == 0 ? 0 : -errno;
+}
+int get_resolution(clockid_t clock, timespec* resolution) noexcept {
+  if (!is_thread_clock(clock)) return vdso_getres(clock, resolution);
+  return syscall(SYS_clock_getres, clock, resolution) == 0 ? 0 : -errno;
+}
+
+void take_over_clocks() noexcept {
+  vdso_gettime = find_in_vdso("__vdso_clock_gettime");
+  if (vdso_gettime) replace_in_libc(vdso_gettime, get_time);
+  vdso_getres = find_in_vdso("__vdso_clock_getres");
+  if (vdso_getres) replace_in_libc(vdso_getres, get_resolution);
+}
 
 /// The initial thread becomes the first green thread, with all that it has done so far.
 void adopt_main_thread() noexcept {
@@ -108,6 +131,7 @@ void tell(const site_report& report) noexcept {
       line_printer{} << "weft: cannot patch this process, it runs natively: " << describe(status);
     return;
   }
+  take_over_clocks();
   if (wanted.dump_signal && prepare_worker(the_machine().first)) become_active();
   if (wanted.verbose) tell(report);
   if (wanted.statistics != report_form::none) keep_report_open();

@@ -18,9 +18,9 @@ constexpr int table_size = WEFT_VIRTUAL_SIZE;
 constinit call_handler handlers[table_size];
 
 const call_family* const families[] = {
-    &time_calls,    &thread_calls,     &futex_calls,    &signal_calls, &memory_calls,
-    &process_calls, &descriptor_calls, &transfer_calls, &splice_calls, &socket_calls,
-    &poll_calls,    &select_calls,     &epoll_calls,
+    &time_calls,   &cpu_clock_calls, &thread_calls,     &futex_calls,    &signal_calls,
+    &memory_calls, &process_calls,   &descriptor_calls, &transfer_calls, &splice_calls,
+    &socket_calls, &poll_calls,      &select_calls,     &epoll_calls,
 };
 
 /// Calls that weft has no business with and that answer at once, made as fast as the stub can. (The

@@ -84,6 +84,8 @@ struct green : entry_state,
   /// CLONE_VFORK): what seems to be this thread may be that one.
   bool has_double = false;
 
+  core::nanoseconds cpu_time = 0; // used until it last left a worker, if that is counted
+
   // Identity.
   pid_t tid = 0;
   char name[16] = {}; // PR_SET_NAME

@@ -48,6 +48,7 @@ struct machine {
   patch::monitor monitor;
   /// Only the main thread is left: its next call ends the active phase.
   bool may_be_single = false;
+  bool counts_cpu_time = false; // of each thread: somebody asked (cpu_time.hpp)
   core::timer_wheel timers;
   core::reactor reactor;
   futex_table futexes;

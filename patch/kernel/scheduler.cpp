@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "patch/kernel/cpu_time.hpp"
 #include "patch/kernel/fibers.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/signal_detail.hpp"
@@ -85,6 +86,8 @@ void finish_switch(green& previous, core::context suspended) noexcept {
 /// Leaves `from` for `to`, on the same worker. Returns when something switches back,
 /// perhaps on another worker. Out of line: no address of a thread-local may be kept over it.
 [[gnu::noinline]] void switch_to(green& from, green& to) noexcept {
+  if (the_machine().counts_cpu_time) [[unlikely]]
+    charge(from);
   to.on = from.on;
   from.on->current = &to;
   set_thread_pointer(to.thread_pointer);
@@ -295,6 +298,8 @@ void reset_scheduler_after_fork(green& g) noexcept {
   m.timers.reset(core::monotonic_now());
   m.reactor.reset_after_fork();
   worker& w = *g.on;
+  m.counts_cpu_time = false; // the kernel begins anew as well
+  g.cpu_time = w.cpu_time_counted = 0;
   forget_workers_but(w);
   m.processor.ready.reset();
   m.processor.home = &w;

@@ -17,9 +17,11 @@
 namespace weft::patch {
 namespace {
 
-/// The kernel's own tids end at 4,194,304 (PID_MAX_LIMIT); a futex word has 30 bits for one.
+/// The kernel's own tids end at 4,194,304 (PID_MAX_LIMIT); the number of a thread's clock, which is
+/// negative, has room for 28 bits.
 constexpr pid_t first_synthetic_tid = 4194305;
-constexpr pid_t last_synthetic_tid = FUTEX_TID_MASK - 1;
+constexpr pid_t last_synthetic_tid = (1 << 28) - 1;
+static_assert(last_synthetic_tid < FUTEX_TID_MASK);
 
 /// Monotonic, since quick reuse breaks joins; begun at random, since two patched processes
 /// must not both own one process-shared mutex under the same number.
@@ -57,7 +59,7 @@ std::ptrdiff_t self_offset() noexcept {
 } // namespace
 
 void seed_tids(std::uint64_t random) noexcept {
-  next_tid = first_synthetic_tid + static_cast<pid_t>(random % (1u << 29));
+  next_tid = first_synthetic_tid + static_cast<pid_t>(random % (last_synthetic_tid - first_synthetic_tid));
 }
 
 void enroll(green& g) noexcept {

@@ -54,6 +54,9 @@ struct worker : core::list_hook<spare_tag> {
   /// The thread that alone runs here, if this worker is one thread's own.
   green* bound = nullptr;
 
+  /// Of its kernel thread's processor time, how much has been charged to green threads.
+  core::nanoseconds cpu_time_counted = 0;
+
   /// The running thread has had its share: it yields at the end of its call.
   std::atomic<bool> preempt{false};
 

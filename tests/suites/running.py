@@ -7,6 +7,9 @@ import subprocess
 
 NO_END = "no end within the time limit"
 
+# Shells have what they start in the background ignore it, and that would be inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def run(command, timeout, **popen):
     """How the command ended, and its output. It gets a session of its own, and leaves nothing."""
