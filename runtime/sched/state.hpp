@@ -60,7 +60,7 @@ inline void drop_callable(state& s) noexcept {
 fiber_extras& extras_of(state& s);
 
 /// Holds the state's lock.
-class state_guard {
+class [[gnu::visibility("hidden")]] state_guard {
  public:
   state_guard(state& s) noexcept;
   state_guard(const state_guard&) = delete;
