@@ -74,9 +74,11 @@ long on_close(green&, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
   if (is_own_descriptor(fd)) return -EBADF;
   library_file_closed(fd);
+  const bool at_once = closes_at_once(fd);
   before_close(fd);
-  // The kernel's part may linger (SO_LINGER, a file's flush): it is its own to wait for.
-  return pass_to_kernel;
+  // What is waited for is closed before anybody else can begin a call on it. What may take its time
+  // (a file's flush, SO_LINGER) is the kernel's own to wait for.
+  return at_once ? raw_syscall(SYS_close, fd) : pass_to_kernel;
 }
 
 long on_dup2(green&, syscall_frame& f) noexcept {
@@ -146,6 +148,7 @@ long on_setsockopt(green&, syscall_frame& f) noexcept {
   const int option = number(f.rdx);
   const bool is_timeout = option == SO_RCVTIMEO || option == SO_SNDTIMEO;
   if (number(f.rsi) == SOL_SOCKET && option == SO_RCVLOWAT) low_water_used();
+  if (number(f.rsi) == SOL_SOCKET && option == SO_LINGER) linger_used();
   return number(f.rsi) == SOL_SOCKET && is_timeout ? changing_options(f) : pass_to_kernel;
 }
 

@@ -33,6 +33,7 @@ core::sparse_table<fd_info>& table() noexcept {
 
 constinit std::uint32_t changes = 1;
 constinit bool low_water = false;
+constinit bool linger = false;
 
 /// /dev/null, zero, random, ...: none waits for anybody.
 constexpr unsigned memory_devices = 1;
@@ -127,6 +128,25 @@ bool is_nonblocking(int fd) noexcept {
 
 void options_changed() noexcept {
   ++changes;
+}
+
+bool closes_at_once(int fd) noexcept {
+  const fd_info* info = table().find(fd);
+  if (!info) return false;
+  switch (info->kind) {
+  case fd_kind::socket:
+    return !linger;
+  case fd_kind::pipe:
+  case fd_kind::fifo:
+  case fd_kind::pollable:
+    return true;
+  default:
+    return false;
+  }
+}
+
+void linger_used() noexcept {
+  linger = true;
 }
 
 void low_water_used() noexcept {

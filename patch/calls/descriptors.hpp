@@ -58,6 +58,11 @@ void options_changed() noexcept;
 /// Somebody in this process has set it, on whatever socket.
 void low_water_used() noexcept;
 
+/// Whether closing `fd`, whose kind is known, takes no time.
+[[nodiscard]] bool closes_at_once(int fd) noexcept;
+/// Somebody in this process has set SO_LINGER, on whatever socket.
+void linger_used() noexcept;
+
 /// To be called before the number is closed or given to another open file. Calls that are
 /// under way on it go on with that (open_file).
 void before_close(int fd) noexcept;

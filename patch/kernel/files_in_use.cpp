@@ -76,7 +76,7 @@ int files_in_use::keep(int fd) noexcept {
 
 void files_in_use::release(int kept) noexcept {
   entry* e = table_.find(kept);
-  if (!e || --e->users != 0) return;
+  if (!e || e->users == 0 || --e->users != 0) return;
   the_machine().reactor.forget(kept, 0);
   close_own(kept);
 }

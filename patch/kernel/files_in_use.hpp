@@ -51,7 +51,7 @@ class files_in_use {
   /// in poll or select go on with a duplicate. Returns that, or -1 if none is needed. Where there
   /// is no room for one the calls find their descriptor closed.
   int keep(int fd) noexcept;
-  /// One user less of a duplicate.
+  /// One user less of a duplicate; no effect on other descriptors.
   void release(int kept) noexcept;
 
   /// In a fork's child none of those calls exists.

@@ -252,6 +252,37 @@ void half_closed_both_ways() {
   left.join();
 }
 
+void shutdown_wakes_everybody() {
+  const tcp_pair pair;
+  const tcp_pair other;
+  const listener server;
+  std::vector<std::thread> threads;
+  threads.emplace_back(
+      [&] { expect_errno(accept(server.fd, nullptr, nullptr), EINVAL, "accept"); });
+  threads.emplace_back([&] {
+    pollfd entry{pair.right, POLLIN | POLLRDHUP, 0};
+    expect_equal(poll(&entry, 1, 20'000), 1, "poll");
+    expect(entry.revents == (POLLIN | POLLRDHUP), "readable, and at its end");
+  });
+  threads.emplace_back([&] {
+    char buffer[8];
+    expect_equal(recv(pair.right, buffer, 8, MSG_WAITALL), 0, "recv");
+  });
+  threads.emplace_back([&] {
+    const std::string much(16 << 20, 'x');
+    ssize_t n = 0;
+    while (n >= 0)
+      n = send(other.left, much.data(), much.size(), MSG_NOSIGNAL);
+    expect_equal(errno, EPIPE, "send");
+  });
+  std::this_thread::sleep_for(100ms);
+  shutdown(server.fd, SHUT_RD);
+  shutdown(pair.right, SHUT_RD);
+  shutdown(other.left, SHUT_WR);
+  for (std::thread& thread : threads)
+    thread.join();
+}
+
 void vectors_with_flags() {
   const pipe_pair pipe;
   std::thread reader([&] {
@@ -286,6 +317,7 @@ const checks registered{
     {"nonblocking_cleared_by_another_thread", nonblocking_cleared_by_another_thread},
     {"urgent_byte", urgent_byte},
     {"half_closed_both_ways", half_closed_both_ways},
+    {"shutdown_wakes_everybody", shutdown_wakes_everybody},
     {"vectors_with_flags", vectors_with_flags},
 };
 
