@@ -51,7 +51,7 @@ def statistics(errors):
     if len(lines) != 2:
         raise AssertionError(f"two lines were expected:\n{errors}")
     first = re.fullmatch(r"weft: threads made (\d+), green threads peak (\d+), switches (\d+)", lines[0])
-    second = re.fullmatch(r"weft: parks sleep (\d+), futex (\d+), io (\d+), poll (\d+), child (\d+), signal (\d+); "
+    second = re.fullmatch(r"weft: parks sleep (\d+), futex (\d+), io (\d+), poll (\d+), signal (\d+); "
                           r"hand-overs (\d+), preemptions (\d+)",
                           lines[1])
     if not first or not second:
@@ -204,9 +204,17 @@ class Children(Case):
 
 
 class Descriptors(Case):
+    @staticmethod
+    def without_access_faults(outcome):
+        """SIGSEGV and SIGBUS have a handler of weft's, which makes wrong addresses EFAULT."""
+        status, output, errors = outcome
+        return status, re.sub(r"(SigCgt:\t)(\w+)", lambda m: f"{m[1]}{int(m[2], 16) & ~0x440:016x}", output), errors
+
     def test_a_process_with_one_thread_is_as_without_weft(self):
         for files in (1024, 64):
-            _, output, _ = self.same_as_native("alone", files=files)
+            expected = native("alone", files=files)
+            _, output, _ = found = self.without_access_faults(weft("alone", files=files))
+            self.assertEqual(found, expected)
             self.assertIn("kernel threads 1\n", output)
             self.assertIn("own: 0 1 2\n", output)
             self.assertIn("Seccomp:\t0\n", output)
