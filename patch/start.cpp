@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -103,6 +104,12 @@ void tell(const site_report& report) noexcept {
   }
 }
 
+/// Loaded by a program that runs already (weft::patch_all), which may have other threads.
+bool has_other_threads() noexcept {
+  struct stat tasks; // a directory's links: itself, its name, and one for each subdirectory
+  return raw_syscall(SYS_stat, "/proc/self/task", &tasks) != 0 || tasks.st_nlink > 3;
+}
+
 [[gnu::constructor]] void start(int, char**, char** environment) noexcept {
   const char* complaint = read_configuration(environment);
   if (complaint) raw_syscall(SYS_write, 2, complaint, __builtin_strlen(complaint));
@@ -121,10 +128,19 @@ void tell(const site_report& report) noexcept {
   if (wanted.stack_size && !complaint) set_default_stack_size(wanted.stack_size);
   set_virtual_calls(phase::single);
   the_machine().phase_changed = change_phase;
+  machine& m = the_machine();
+  if (raw_syscall(SYS_gettid) != raw_syscall(SYS_getpid)) {
+    m.why_not = "it was loaded by another thread than the process's first";
+    return;
+  }
   adopt_main_thread();
+  const bool late = has_other_threads();
+  if (late) m.futexes.expect_outsiders();
 
   static constinit site_report report;
-  const patch_status status = patch_loaded_objects(is_virtual_ever, patch_mode::early, report);
+  const patch_status status =
+      patch_loaded_objects(is_virtual_ever, late ? patch_mode::running : patch_mode::early, report);
+  m.why_not = status == patch_status::ok ? nullptr : describe(status);
   if (status != patch_status::ok) {
     weft_self = nullptr; // whatever was patched before passes through
     if (!wanted.if_possible || wanted.verbose)

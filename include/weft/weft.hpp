@@ -44,6 +44,7 @@
 #include <weft/offload.hpp>
 #include <weft/once.hpp>
 #include <weft/outcome.hpp>
+#include <weft/patch.hpp>
 #include <weft/pipe.hpp>
 #include <weft/pool.hpp>
 #include <weft/promise.hpp>

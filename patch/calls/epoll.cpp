@@ -37,6 +37,7 @@ long poll_of_hub(green& g, int epoll, epoll_event* events, int capacity,
 long epoll_parked(green& g, int epoll, epoll_event* events, int capacity,
                   const time_limit& limit) noexcept {
   if (polls_for_hub(g)) return poll_of_hub(g, epoll, events, capacity, limit);
+  if (!(the_machine().families & WEFT_FAMILY_SELECT)) return pass_to_kernel;
   // Once it waits it does so for the open file, which the program may close.
   open_file file{epoll};
   for (;;) {

@@ -42,6 +42,20 @@ core::nanoseconds futex_deadline(green& g, int command, bool realtime,
   return deadline_on(realtime || command == FUTEX_LOCK_PI ? CLOCK_REALTIME : CLOCK_MONOTONIC, t);
 }
 
+/// A fiber's wait for a word that others than weft's threads may change: in the kernel it would
+/// hold its hub up. It waits here, where the others' wake-ups do not come, and looks at the word
+/// from time to time: whoever wakes has changed it.
+long wait_and_look(green& g, std::uint32_t* word, std::uint32_t expected, std::uint32_t bitset,
+                   core::nanoseconds until) noexcept {
+  constexpr core::nanoseconds at_most = 8'000'000;
+  for (core::nanoseconds pause = 500'000;; pause = pause * 2 < at_most ? pause * 2 : at_most) {
+    const core::nanoseconds look = core::monotonic_now() + pause;
+    const long result = futexes().wait(g, word, expected, bitset, look < until ? look : until);
+    if (result != -ETIMEDOUT || until <= look) return result;
+    if (const long differs = compare(word, expected)) return differs == -EAGAIN ? 0 : differs;
+  }
+}
+
 /// A plain wait, here or in the kernel.
 long wait(green& g, std::uint32_t* word, std::uint32_t expected, std::uint32_t bitset,
           bool is_private, core::nanoseconds until) noexcept {
@@ -49,6 +63,7 @@ long wait(green& g, std::uint32_t* word, std::uint32_t expected, std::uint32_t b
   if (!aligned(word) || bitset == 0) return -EINVAL;
   if (!futexes().reaches_outside(word, is_private))
     return futexes().wait(g, word, expected, bitset, until);
+  if (g.fiber) return wait_and_look(g, word, expected, bitset, until);
   // The kernel would say no more about a word that has changed.
   if (const long differs = compare(word, expected)) return differs;
   return wait_in_kernel;

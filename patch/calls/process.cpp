@@ -11,8 +11,12 @@
 #include <unistd.h>
 
 #include "patch/calls/table.hpp"
+#include "patch/kernel/fibers.hpp"
+#include "patch/kernel/own_descriptors.hpp"
+#include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/thread.hpp"
 #include "patch/kernel/user_memory.hpp"
+#include "patch/kernel/wait.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {
@@ -25,8 +29,13 @@ long spawn(green& g, std::uint64_t flags) noexcept {
   return spawn_in_kernel;
 }
 
+bool makes_green_thread(const green& g, std::uint64_t flags) noexcept {
+  if ((flags & makes_thread) != makes_thread) return false;
+  return (the_machine().families & WEFT_FAMILY_THREAD) || makes_fiber(g);
+}
+
 long on_clone(green& g, syscall_frame& f) noexcept {
-  if ((f.rdi & makes_thread) != makes_thread) return spawn(g, f.rdi);
+  if (!makes_green_thread(g, f.rdi)) return spawn(g, f.rdi);
   clone_args args{};
   args.flags = f.rdi;
   args.stack = f.rsi; // here the top, and no size
@@ -41,7 +50,7 @@ long on_clone3(green& g, syscall_frame& f) noexcept {
   clone_args args{};
   const std::size_t size = f.rsi < sizeof args ? f.rsi : sizeof args;
   if (!copy_from_user(&args, pointer<void>(f.rdi), size)) return -EFAULT;
-  if ((args.flags & makes_thread) != makes_thread) return spawn(g, args.flags);
+  if (!makes_green_thread(g, args.flags)) return spawn(g, args.flags);
   return create_thread(g, f, args);
 }
 
@@ -82,19 +91,50 @@ long on_exit_group(green&, syscall_frame&) noexcept {
   return pass_to_kernel;
 }
 
-/// What has happened already is told at once; else the kernel is to wait, which knows all about
-/// children: stopped ones, groups, tracees, those of whose making weft knows nothing.
-long on_wait4(green&, syscall_frame& f) noexcept {
-  const long result = raw_syscall(SYS_wait4, f.rdi, f.rsi, number(f.rdx) | WNOHANG, f.r10);
-  return result != 0 || (number(f.rdx) & WNOHANG) ? result : wait_in_kernel;
+/// A fiber's wait for a child, which in the kernel would hold its hub up: for one child's end by a
+/// pidfd, else it looks from time to time. 0: look again; or a restart code.
+long wait_as_fiber(green& g, pid_t pid, int options, core::nanoseconds& pause) noexcept {
+  constexpr core::nanoseconds at_first = 500'000;
+  constexpr core::nanoseconds at_most = 16'000'000;
+  const bool only_end = pid > 0 && !(options & (WUNTRACED | WCONTINUED));
+  const long pidfd = only_end ? raw_syscall(SYS_pidfd_open, pid, 0) : -ECHILD;
+  if (!is_error(pidfd)) {
+    const int own = move_out_of_sight(pidfd);
+    const io_wait why = wait_for_io(g, own, core::io_in, core::never, park_reason::poll, true);
+    the_machine().reactor.forget(own, 0);
+    close_own(own);
+    return why == io_wait::signal ? restart_if_allowed : 0;
+  }
+  pause = pause == 0 ? at_first : pause * 2 < at_most ? pause * 2 : at_most;
+  prepare_park(g);
+  const wakeup why = park(g, core::monotonic_now() + pause, park_reason::poll, true);
+  return why == wakeup::signal ? restart_if_allowed : 0;
 }
 
-long on_waitid(green&, syscall_frame& f) noexcept {
+/// What has happened already is told at once; else the kernel is to wait, which knows all about
+/// children: stopped ones, groups, tracees, those of whose making weft knows nothing.
+long on_wait4(green& g, syscall_frame& f) noexcept {
+  if (!(the_machine().families & WEFT_FAMILY_SUBPROCESS)) return pass_to_kernel;
+  for (core::nanoseconds pause = 0;;) {
+    const long result = raw_syscall(SYS_wait4, f.rdi, f.rsi, number(f.rdx) | WNOHANG, f.r10);
+    if (result != 0 || (number(f.rdx) & WNOHANG)) return result;
+    if (!g.fiber) return wait_in_kernel;
+    if (const long ended = wait_as_fiber(g, number(f.rdi), number(f.rdx), pause)) return ended;
+  }
+}
+
+long on_waitid(green& g, syscall_frame& f) noexcept {
   if (number(f.r10) & WNOHANG) return pass_to_kernel;
-  siginfo_t info{};
-  const long result =
-      raw_syscall(SYS_waitid, f.rdi, f.rsi, &info, number(f.r10) | WNOHANG | WNOWAIT, nullptr);
-  return result != 0 || info.si_pid != 0 ? pass_to_kernel : wait_in_kernel;
+  if (!(the_machine().families & WEFT_FAMILY_SUBPROCESS)) return pass_to_kernel;
+  for (core::nanoseconds pause = 0;;) {
+    siginfo_t info{};
+    const long result =
+        raw_syscall(SYS_waitid, f.rdi, f.rsi, &info, number(f.r10) | WNOHANG | WNOWAIT, nullptr);
+    if (result != 0 || info.si_pid != 0) return pass_to_kernel;
+    if (!g.fiber) return wait_in_kernel;
+    const pid_t pid = f.rdi == P_PID ? number(f.rsi) : 0;
+    if (const long ended = wait_as_fiber(g, pid, number(f.r10), pause)) return ended;
+  }
 }
 
 constexpr call_entry entries[] = {

@@ -10,6 +10,7 @@
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/thread.hpp"
 #include "patch/sites/raw_syscall.hpp"
+#include "runtime/core/patch_table.h"
 
 namespace weft::patch {
 namespace {
@@ -17,10 +18,29 @@ namespace {
 constexpr int table_size = WEFT_VIRTUAL_SIZE;
 constinit call_handler handlers[table_size];
 
-const call_family* const families[] = {
-    &time_calls,   &cpu_clock_calls, &thread_calls,     &futex_calls,    &signal_calls,
-    &memory_calls, &process_calls,   &descriptor_calls, &transfer_calls, &splice_calls,
-    &socket_calls, &poll_calls,      &select_calls,     &epoll_calls,
+struct family {
+  const call_family* calls;
+  unsigned part; // the weft_family that a program may leave out; 0: needed by all others
+};
+
+/// No family's: that none is chosen is a choice too.
+constexpr unsigned some_choice = 1u << 31;
+
+constexpr family families[] = {
+    {&time_calls, WEFT_FAMILY_TIME},
+    {&cpu_clock_calls, 0},
+    {&thread_calls, 0},
+    {&futex_calls, 0},
+    {&signal_calls, 0},
+    {&memory_calls, 0},
+    {&process_calls, 0},
+    {&descriptor_calls, 0},
+    {&transfer_calls, WEFT_FAMILY_SOCKET},
+    {&splice_calls, WEFT_FAMILY_SOCKET},
+    {&socket_calls, WEFT_FAMILY_SOCKET},
+    {&poll_calls, WEFT_FAMILY_SELECT},
+    {&select_calls, WEFT_FAMILY_SELECT},
+    {&epoll_calls, 0}, // the hubs' own waits
 };
 
 /// Calls that weft has no business with and that answer at once, made as fast as the stub can. (The
@@ -115,21 +135,22 @@ bool is_other(int number) noexcept {
 
 template <class F>
 void for_each_entry(F&& visit) {
-  for (const call_family* family : families)
-    for (unsigned i = 0; i < family->count; ++i)
-      visit(family->entries[i]);
+  for (const family& f : families)
+    for (unsigned i = 0; i < f.calls->count; ++i)
+      visit(f.calls->entries[i], f.part);
 }
 
 } // namespace
 
 void set_virtual_calls(phase now) noexcept {
   // Programs that make and join one thread at a time do this for each.
-  static constinit bool prepared = false;
+  static constinit unsigned prepared_for = 0;
   static constinit std::uint8_t when_single[table_size] = {};
   static constinit std::uint8_t when_active[table_size] = {};
-  if (!prepared) {
-    for_each_entry([&](const call_entry& e) {
-      handlers[e.number] = e.handler;
+  const unsigned chosen = the_machine().families | some_choice;
+  if (prepared_for != chosen) {
+    for_each_entry([&](const call_entry& e, unsigned part) {
+      handlers[e.number] = part == 0 || (chosen & part) ? e.handler : on_other;
       when_single[e.number] = e.when == virtual_when::always;
       when_active[e.number] = 1;
     });
@@ -138,7 +159,7 @@ void set_virtual_calls(phase now) noexcept {
       handlers[number] = on_other;
       when_active[number] = 1;
     }
-    prepared = true;
+    prepared_for = chosen;
   }
   const bool active = now == phase::active;
   // Changes made while calls were not ours were not seen.
@@ -148,7 +169,7 @@ void set_virtual_calls(phase now) noexcept {
 
 bool is_virtual_ever(int number) noexcept {
   bool found = false;
-  for_each_entry([&](const call_entry& e) { found = found || e.number == number; });
+  for_each_entry([&](const call_entry& e, unsigned) { found = found || e.number == number; });
   return found || (number < table_size && is_other(number));
 }
 

@@ -87,6 +87,19 @@ void table_yield() {
   yield(inside.caller());
 }
 
+void choose_families(unsigned families, int no_others) {
+  const inside_weft inside;
+  machine& m = the_machine();
+  m.families = no_others ? families : m.families | families;
+  // Kernel threads that the program makes may wait for any word.
+  if (!(m.families & WEFT_FAMILY_THREAD)) m.futexes.expect_outsiders();
+  if (m.phase_changed) m.phase_changed(m.now);
+}
+
+const char* why_not() {
+  return the_machine().why_not;
+}
+
 constexpr weft_patch_table table{
     sizeof(weft_patch_table),
     is_active,
@@ -99,6 +112,8 @@ constexpr weft_patch_table table{
     take_woken,
     free_fiber,
     table_yield,
+    choose_families,
+    why_not,
 };
 
 } // namespace

@@ -45,8 +45,8 @@ void drop_host(fiber_host& host) noexcept {
 }
 
 bool take_as_fiber(green& creator, green& made, const clone_args& args) noexcept {
+  if (!makes_fiber(creator)) return false;
   fiber_host* host = creator.host;
-  if (!host || creator.fiber || !host->next) return false;
   made.host = host;
   made.fiber = host->next;
   made.why = wakeup::event;

@@ -29,6 +29,10 @@ struct fiber_host : weft_fiber_host {
 [[nodiscard]] fiber_host* make_host(green& g, const weft_fiber_hooks& hooks) noexcept;
 void drop_host(fiber_host& host) noexcept;
 
+/// Whether the next thread that g makes is to be a fiber.
+[[nodiscard]] inline bool makes_fiber(const green& g) noexcept {
+  return g.host && !g.fiber && g.host->next;
+}
 /// A new thread of `creator`'s is to be a fiber: gives it to its hub. False: it is none.
 bool take_as_fiber(green& creator, green& made, const clone_args& args) noexcept;
 

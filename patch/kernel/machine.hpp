@@ -34,6 +34,8 @@ struct machine {
   machine() noexcept;
 
   phase now = phase::single;
+  unsigned families = ~0u;                  // that are cooperative: weft_family
+  const char* why_not = "it has not begun"; // the patch is at work; null: it is
   /// Told of each change: switches the calls, which lie above the kernel, and the monitor.
   void (*phase_changed)(phase now) noexcept = nullptr;
 

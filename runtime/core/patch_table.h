@@ -27,6 +27,15 @@ struct weft_fiber_host {
   int woken; /* fibers for `take_woken` */
 };
 
+/* What of the C library is made cooperative: see weft/patch.hpp. */
+enum weft_family {
+  WEFT_FAMILY_THREAD = 1,
+  WEFT_FAMILY_TIME = 2,
+  WEFT_FAMILY_SOCKET = 4,
+  WEFT_FAMILY_SELECT = 8,
+  WEFT_FAMILY_SUBPROCESS = 16
+};
+
 /* What a parked fiber waits for, besides being woken. */
 enum weft_park {
   WEFT_PARK_FIRMLY,        /* nothing */
@@ -97,6 +106,11 @@ struct weft_patch_table {
 
   /* Lets other threads run and events be looked at. */
   void (*yield)(void);
+
+  /* Makes these families cooperative, and no others or those that were as well. */
+  void (*choose_families)(unsigned families, int no_others);
+  /* If the patch is not at work: why, in a few words. */
+  const char* (*why_not)(void);
 };
 
 /* Exported by the patch; to be looked up, not linked. */

@@ -126,6 +126,9 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
 
   void yield();
 
+  /// If this thread's calls are the patch's by now, fibers get identities.
+  void look_for_patch() noexcept;
+
   /// Calls `f` as if from the loop: it may not park.
   template <class F>
   void as_callback(F && f) noexcept {
@@ -354,7 +357,6 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   static std::exception_ptr take_interrupt(detail::state & fiber) noexcept;
 
   // identity.cpp
-  void look_for_patch() noexcept;
   [[nodiscard]] bool make_identity(detail::state & fiber) noexcept;
   void enter_identity(detail::state & fiber) noexcept;
   void end_before_begin(detail::state & fiber) noexcept;

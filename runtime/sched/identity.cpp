@@ -46,6 +46,7 @@ constinit detail::exception_state of_another_thread{&of_another_thread, 1};
 
 void hub::look_for_patch() noexcept {
   static constexpr weft_fiber_hooks hooks{sizeof(weft_fiber_hooks), &park_in_call, &identity_ended};
+  if (host_) return;
   patch_ = detail::patch_table();
   host_ = patch_ ? patch_->make_host(&hooks) : nullptr;
   if (host_) default_class_ = detail::identity_class;

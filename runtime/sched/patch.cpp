@@ -31,6 +31,13 @@ const void* patch_library() noexcept {
                                                                           : nullptr;
 }
 
+const char* why_not_patched() noexcept {
+  const getter get = find_getter();
+  const weft_patch_table* table = get ? get() : nullptr;
+  return table && table->size >= sizeof(weft_patch_table) ? table->why_not()
+                                                          : "its library is of another version";
+}
+
 const weft_patch_table* patch_table() noexcept {
   const getter get = find_getter();
   const weft_patch_table* table = get ? get() : nullptr;

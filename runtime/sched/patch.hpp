@@ -9,6 +9,9 @@ namespace weft::detail {
 /// otherwise, and of one that is older than fibers with identity.
 const weft_patch_table* patch_table() noexcept;
 
+/// If the patch is loaded and not at work: why.
+const char* why_not_patched() noexcept;
+
 /// Where the patch is loaded; null if it is not.
 const void* patch_library() noexcept;
 
