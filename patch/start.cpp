@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "patch/calls/attributes.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/kernel/configuration.hpp"
 #include "patch/kernel/cpu_time.hpp"
@@ -134,6 +135,7 @@ bool has_other_threads() noexcept {
     return;
   }
   adopt_main_thread();
+  prepare_attributes();
   const bool late = has_other_threads();
   if (late) m.futexes.expect_outsiders();
 

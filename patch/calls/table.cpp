@@ -41,6 +41,7 @@ constexpr family families[] = {
     {&poll_calls, WEFT_FAMILY_SELECT},
     {&select_calls, WEFT_FAMILY_SELECT},
     {&epoll_calls, 0}, // the hubs' own waits
+    {&attribute_calls, 0},
 };
 
 /// Calls that weft has no business with and that answer at once, made as fast as the stub can. (The

@@ -47,6 +47,7 @@ struct machine {
 
   patch::processor processor;
   worker first; // on the process's initial kernel thread
+  worker* initial = &first; // whose kernel thread is the process's first
   patch::monitor monitor;
   /// Only the main thread is left: its next call ends the active phase.
   bool may_be_single = false;

@@ -38,6 +38,8 @@ class monitor {
   /// Ends it, and returns when it has ended.
   void stop() noexcept;
   void reset_after_fork() noexcept;
+  /// Whether there is, or may still be, a kernel thread of its.
+  [[nodiscard]] bool is_running() const noexcept { return mode_ != mode::ended; }
 
  private:
   static void run(void* self) noexcept;

@@ -61,7 +61,8 @@ void mark(green& g) noexcept {
 bool give_away(green& g) noexcept {
   processor& p = the_machine().processor;
   if (p.ready.empty() && !p.returned.load(std::memory_order_relaxed)) return false;
-  worker* other = find_worker();
+  // Nobody's kernel thread is made from one that is a thread's own.
+  worker* other = g.bound ? take_any_spare() : find_worker();
   if (!other) return false;
   worker& w = *g.on;
   set_kernel_mask(every_signal);

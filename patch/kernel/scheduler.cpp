@@ -129,7 +129,13 @@ worker* proper_worker(processor& p, worker& w) noexcept {
   }
   if (&w == p.home) return nullptr;
   if (take_spare(*p.home)) return p.home;
-  return w.bound ? find_worker() : nullptr;
+  if (!w.bound) return nullptr;
+  // One's own kernel thread runs nobody else, and no other is made from it. But the one that gave
+  // the processor here is about to sleep, if it does not yet.
+  for (;;) {
+    if (worker* spare = take_any_spare()) return spare;
+    raw_syscall(SYS_sched_yield);
+  }
 }
 
 /// Waits for events, or looks if some are there.
@@ -302,6 +308,7 @@ void reset_scheduler_after_fork(green& g) noexcept {
   g.cpu_time = w.cpu_time_counted = 0;
   forget_workers_but(w);
   m.processor.ready.reset();
+  m.initial = &w;
   m.processor.home = &w;
   m.processor.holder = &w;
   m.processor.returned = nullptr;

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "patch/kernel/bound_thread.hpp"
 #include "patch/kernel/fibers.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/process.hpp"
@@ -104,6 +105,7 @@ void become_single(green& g) noexcept {
   m.may_be_single = false;
   // A dump interrupts calls of the kernel's, some of which would wait again from the beginning.
   if (m.dump) return m.monitor.start();
+  unbind_last(g);
   // Whoever stands in gives the processor back as soon as the initial kernel thread is free.
   while (g.on != m.processor.home) {
     yield(g);
@@ -137,6 +139,10 @@ long create_thread(green& creator, const syscall_frame& frame, const clone_args&
   if (!prepare_worker(*creator.on)) return -EAGAIN;
   green* g = m.greens.make();
   if (!g) return -EAGAIN;
+  if (creator.bound && !bind_new(*g)) {
+    m.greens.destroy(g);
+    return -EAGAIN;
+  }
   g->tid = new_tid();
   g->on = creator.on;
   g->blocked = creator.blocked;
@@ -198,6 +204,7 @@ void finish_exit(green& g) noexcept {
   strike_off(g);
   g.pending.clear();
   if (g.fiber) --m.fibers;
+  if (g.bound) unbind_exited(g);
   const bool was_main = g.tid == m.main_tid;
   m.may_be_single = m.count == 1;
   if (!was_main) m.greens.destroy(&g);
@@ -215,6 +222,7 @@ void keep_only(green& g) noexcept {
   });
   static_cast<core::list_hook<tid_tag>&>(g).unlink();
   g.tid = m.main_tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
+  g.bound = nullptr;
   bucket_of(g.tid).push_back(g);
   keep_only_fiber(g);
   g.pending.clear(); // pending signals are not inherited

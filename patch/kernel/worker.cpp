@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "patch/kernel/credentials.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/processor.hpp"
 #include "patch/kernel/scheduler.hpp"
@@ -25,6 +26,10 @@ namespace {
 /// instructions, with signals blocked or inside weft.
 constinit spin_lock lock;
 constinit core::list<worker, spare_tag> spares;
+/// All but the first.
+constinit core::list<worker, known_tag> known;
+/// What all were last told to adopt.
+constinit credentials the_credentials;
 constinit object_pool<worker> pool;
 /// Records of workers that have ended, with their stacks: kernel threads come and go together.
 constinit core::list<worker, spare_tag> ended;
@@ -57,12 +62,14 @@ bool furnish(worker& w) noexcept {
   return true;
 }
 
+worker* take_any_spare() noexcept {
+  const spin_guard guard{lock};
+  return spares.empty() ? nullptr : &spares.pop_front();
+}
+
 worker* find_worker() noexcept {
-  {
-    const spin_guard guard{lock};
-    if (!spares.empty()) return &spares.pop_front();
-  }
-  return make_worker();
+  worker* spare = take_any_spare();
+  return spare ? spare : make_worker();
 }
 
 void return_spare(worker& w) noexcept {
@@ -99,7 +106,7 @@ worker* make_worker() noexcept {
   w->state = worker_state::without;
   w->order = worker_order::sleep;
   w->bound = nullptr;
-  w->started = false;
+  w->retired = w->started = false;
   w->current = &w->idle;
   w->has_signal_stack = false;
   if (is_error(
@@ -108,6 +115,8 @@ worker* make_worker() noexcept {
     ended.push_back(*w);
     return nullptr;
   }
+  const spin_guard guard{lock};
+  known.push_back(*w);
   return w;
 }
 
@@ -119,6 +128,9 @@ void give_processor(processor& p, worker& to) noexcept {
 
 void wait_for_processor(worker& w) noexcept {
   set_kernel_mask(every_signal);
+  if (w.retired) exit_worker(w);
+  if (w.outdated) adopt(the_credentials);
+  w.outdated = false;
   {
     const spin_guard guard{lock};
     // One that was given the processor before it slept for the first time is no spare.
@@ -126,10 +138,18 @@ void wait_for_processor(worker& w) noexcept {
       spares.push_front(w);
     w.started = true;
   }
-  worker_order order;
-  while ((order = w.order.load(std::memory_order_acquire)) == worker_order::sleep)
+  for (;;) {
+    const worker_order order = w.order.load(std::memory_order_acquire);
+    if (order == worker_order::run) break;
+    if (order == worker_order::exit) exit_worker(w);
+    if (order == worker_order::adopt) {
+      adopt(the_credentials);
+      w.order.store(worker_order::sleep, std::memory_order_release);
+      futex_wake(w.order);
+      continue;
+    }
     raw_syscall(SYS_futex, &w.order, FUTEX_WAIT_PRIVATE, 0, nullptr);
-  if (order == worker_order::exit) exit_worker(w);
+  }
   w.order.store(worker_order::sleep, std::memory_order_relaxed);
   w.state.store(worker_state::running, std::memory_order_relaxed);
   w.kernel_blocks_all = false;
@@ -140,6 +160,7 @@ void exit_worker(worker& w) noexcept {
   set_kernel_mask(every_signal);
   {
     const spin_guard guard{lock};
+    static_cast<core::list_hook<known_tag>&>(w).unlink();
     ended.push_back(w);
   }
   end_kernel_thread();
@@ -147,16 +168,43 @@ void exit_worker(worker& w) noexcept {
 
 void dismiss_spares() noexcept {
   for (;;) {
-    worker* w;
+    worker* w = nullptr;
     {
       const spin_guard guard{lock};
-      if (spares.empty()) return;
-      w = &spares.pop_front();
+      spares.for_each([&](worker& each) {
+        if (!w && &each != the_machine().processor.home) w = &each;
+      });
+      if (!w) return;
+      static_cast<core::list_hook<spare_tag>&>(*w).unlink();
     }
     w->order.store(worker_order::exit, std::memory_order_release);
     futex_wake(w->order);
     wait_for_end(&w->alive);
   }
+}
+
+bool is_asleep(worker& w) noexcept {
+  const spin_guard guard{lock};
+  return static_cast<core::list_hook<spare_tag>&>(w).linked();
+}
+
+void have_workers_adopt(worker& done, const credentials& now) noexcept {
+  worker& home = *the_machine().processor.home;
+  the_credentials = now;
+  if (&home != &done && take_spare(home)) {
+    home.order.store(worker_order::adopt, std::memory_order_release);
+    futex_wake(home.order);
+    while (home.order.load(std::memory_order_acquire) == worker_order::adopt)
+      raw_syscall(SYS_futex, &home.order, FUTEX_WAIT_PRIVATE, static_cast<int>(worker_order::adopt),
+                  nullptr);
+    return_spare(home);
+  } else if (&home != &done) {
+    home.outdated = true;
+  }
+  const spin_guard guard{lock};
+  known.for_each([&](worker& each) {
+    if (&each != &done && &each != &home && !each.bound) each.retired = true;
+  });
 }
 
 void forget_workers_but(worker& w) noexcept {
@@ -169,9 +217,12 @@ void forget_workers_but(worker& w) noexcept {
     if (other.stack_top) ended.push_back(other);
   }
   ended.for_each([](worker& other) { other.alive = 0; });
+  known.reset();
+  if (&w != &the_machine().first) known.push_back(w);
   w.tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
   w.alive = 0;
   w.bound = nullptr;
+  w.retired = false;
 }
 
 long start_kernel_thread(void* stack_top, void* thread_pointer, void (*entry)(void*),

@@ -12,6 +12,7 @@
 namespace weft::patch {
 
 struct processor;
+struct credentials;
 
 /// What a worker is at, as far as the processor goes.
 enum class worker_state : std::uint32_t {
@@ -23,14 +24,16 @@ enum class worker_state : std::uint32_t {
 /// What a worker that sleeps is woken for.
 enum class worker_order : std::uint32_t {
   sleep,
-  run,  // the processor is yours
-  exit, // you are not needed any more
+  run,   // the processor is yours
+  exit,  // you are not needed any more
+  adopt, // take over the process's credentials
 };
 
 struct spare_tag;
+struct known_tag;
 
 /// A kernel thread that runs green threads, and what belongs to it alone.
-struct worker : core::list_hook<spare_tag> {
+struct worker : core::list_hook<spare_tag>, core::list_hook<known_tag> {
   /// The worker's own context: polls for events when nothing is ready. A green thread
   /// only in form; it has a thread pointer of its own, since the last thread's TLS may be
   /// gone by the time that the worker polls.
@@ -51,8 +54,13 @@ struct worker : core::list_hook<spare_tag> {
   /// Zeroed by the kernel when the kernel thread has ended; a futex.
   std::uint32_t alive = 0;
 
-  /// The thread that alone runs here, if this worker is one thread's own.
+  /// The thread that alone runs here, if this worker is one thread's own; `idle` when that is gone.
   green* bound = nullptr;
+  /// To end as soon as it has no processor: its thread is gone, or its credentials are not the
+  /// process's any more.
+  bool retired = false;
+  /// Its credentials are not the process's any more, and it cannot end.
+  bool outdated = false;
 
   /// Of its kernel thread's processor time, how much has been charged to green threads.
   core::nanoseconds cpu_time_counted = 0;
@@ -81,8 +89,9 @@ struct worker : core::list_hook<spare_tag> {
 /// Makes what a worker's own context needs: a stack and TLS. False: no memory.
 [[nodiscard]] bool furnish(worker& w) noexcept;
 
-/// A worker that sleeps, or a new one, to be given the processor. Null if there can be none.
-/// To be called by who holds the processor, or by the monitor.
+/// A worker that sleeps, to be given the processor; null if none does.
+[[nodiscard]] worker* take_any_spare() noexcept;
+/// The same, or a new one. Null if there can be none. For the monitor.
 [[nodiscard]] worker* find_worker() noexcept;
 
 /// Gives one back that was not needed.
@@ -104,8 +113,15 @@ void wait_for_processor(worker& w) noexcept;
 /// Ends w, the caller, which has given its processor away.
 [[noreturn]] void exit_worker(worker& w) noexcept;
 
-/// Ends all that sleep, and waits until they are gone.
+/// Ends all that sleep but the home, and waits until they are gone.
 void dismiss_spares() noexcept;
+
+/// Whether w sleeps among the spare ones.
+[[nodiscard]] bool is_asleep(worker& w) noexcept;
+
+/// The process's credentials, those of `done`, have changed to `now`: the home takes them over;
+/// others that are still in calls of the kernel's end when those do.
+void have_workers_adopt(worker& done, const credentials& now) noexcept;
 
 /// In a fork's child: the caller's is the only kernel thread.
 void forget_workers_but(worker& w) noexcept;

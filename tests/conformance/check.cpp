@@ -14,12 +14,12 @@ std::map<std::string, void (*)()>& all_checks() {
   return checks;
 }
 
-std::atomic<int> failures{0};
+std::atomic<int> failure_count{0};
 
 bool run(const std::string& name, void (*body)()) {
-  const int before = failures.load();
+  const int before = failure_count.load();
   body();
-  const bool good = failures.load() == before;
+  const bool good = failure_count.load() == before;
   std::printf("%s %s\n", good ? "ok" : "not ok", name.c_str());
   std::fflush(stdout);
   return good;
@@ -36,8 +36,12 @@ checks::checks(std::initializer_list<entry> entries) {
     all_checks().emplace(name, body);
 }
 
+int failures() {
+  return failure_count.load();
+}
+
 void fail(const std::string& what, std::source_location where) {
-  failures.fetch_add(1);
+  failure_count.fetch_add(1);
   const char* file = std::strrchr(where.file_name(), '/');
   std::printf("# %s:%u: %s\n", file != nullptr ? file + 1 : where.file_name(), where.line(),
               what.c_str());

@@ -32,6 +32,9 @@ struct checks {
 // Prints a line and makes the running check, and the program's exit status, a failure.
 void fail(const std::string& what, std::source_location where = std::source_location::current());
 
+// How often `fail` was called in this process, and those that it was forked from.
+int failures();
+
 inline void expect(bool condition, std::string_view what,
                    std::source_location where = std::source_location::current()) {
   if (!condition) fail(std::string(what), where);

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What the kernel keeps for each of its threads: credentials, namespaces, filters, scheduling. A
+// thread that changes such a thing gets a kernel thread of its own first.
+#include "patch/calls/attributes.hpp"
+
+#include <errno.h>
+#include <link.h>
+#include <linux/io_uring.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "patch/calls/table.hpp"
+#include "patch/kernel/bound_thread.hpp"
+#include "patch/kernel/user_memory.hpp"
+#include "patch/sites/raw_syscall.hpp"
+
+namespace weft::patch {
+namespace {
+
+struct range {
+  std::uint64_t low = 0, high = 0;
+};
+constinit range libc;
+
+int note_libc(dl_phdr_info* object, std::size_t, void*) noexcept {
+  const auto in_libc = reinterpret_cast<std::uint64_t>(&::syscall);
+  for (int i = 0; i < object->dlpi_phnum; ++i) {
+    const auto& header = object->dlpi_phdr[i];
+    const std::uint64_t low = object->dlpi_addr + header.p_vaddr;
+    if (header.p_type == PT_LOAD && in_libc >= low && in_libc < low + header.p_memsz) {
+      libc = {low, low + header.p_memsz};
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/// Whether libc makes the call itself, and not the program by syscall(2) or an instruction of its
+/// own. libc's setuid() and its kin are the whole process's, the bare calls are the thread's.
+bool is_libcs_own(const syscall_frame& f) noexcept {
+  constexpr std::uint64_t longest = 64; // of syscall()
+  const auto bare = reinterpret_cast<std::uint64_t>(&::syscall);
+  return f.resume >= libc.low && f.resume < libc.high &&
+         !(f.resume >= bare && f.resume < bare + longest);
+}
+
+long on_attribute(green& g, syscall_frame&) noexcept {
+  const long failed = bind_thread(g);
+  return failed ? failed : pass_to_kernel;
+}
+
+/// What only a process with one thread may do: weft owns none meanwhile.
+long on_unshare(green& g, syscall_frame&) noexcept {
+  machine& m = the_machine();
+  if (m.now == phase::single)
+    m.monitor.stop();
+  else if (const long failed = bind_thread(g))
+    return failed;
+  return pass_to_kernel;
+}
+
+long on_credentials(green& g, syscall_frame& f) noexcept {
+  if (!is_libcs_own(f)) return on_attribute(g, f);
+  return change_credentials(g, f);
+}
+
+/// nice values are a thread's own on Linux.
+long on_setpriority(green& g, syscall_frame& f) noexcept {
+  const pid_t tid = number(f.rsi);
+  if (number(f.rdi) != PRIO_PROCESS || (tid != 0 && tid != g.tid)) return pass_to_kernel;
+  if (const long failed = bind_thread(g)) return failed;
+  return raw_syscall(SYS_setpriority, PRIO_PROCESS, 0, f.rdx);
+}
+
+long on_ring_setup(green& g, syscall_frame& f) noexcept {
+  io_uring_params parameters;
+  if (get_user(parameters, pointer<io_uring_params>(f.rsi)) &&
+      (parameters.flags & IORING_SETUP_SINGLE_ISSUER))
+    if (const long failed = bind_thread(g)) return failed;
+  return pass_to_kernel;
+}
+
+constexpr call_entry entries[] = {
+    {SYS_setuid, virtual_when::always, on_credentials},
+    {SYS_setgid, virtual_when::always, on_credentials},
+    {SYS_setreuid, virtual_when::always, on_credentials},
+    {SYS_setregid, virtual_when::always, on_credentials},
+    {SYS_setresuid, virtual_when::always, on_credentials},
+    {SYS_setresgid, virtual_when::always, on_credentials},
+    {SYS_setgroups, virtual_when::always, on_credentials},
+    {SYS_setfsuid, virtual_when::active, on_attribute},
+    {SYS_setfsgid, virtual_when::active, on_attribute},
+    {SYS_capset, virtual_when::active, on_attribute},
+    {SYS_setns, virtual_when::always, on_unshare},
+    {SYS_unshare, virtual_when::always, on_unshare},
+    {SYS_seccomp, virtual_when::active, on_attribute},
+    {SYS_landlock_restrict_self, virtual_when::active, on_attribute},
+    {SYS_ptrace, virtual_when::active, on_attribute},
+    {SYS_set_mempolicy, virtual_when::active, on_attribute},
+    {SYS_ioprio_set, virtual_when::active, on_attribute},
+    {SYS_setpriority, virtual_when::active, on_setpriority},
+    {SYS_io_uring_setup, virtual_when::active, on_ring_setup},
+};
+
+} // namespace
+
+bool changes_kernel_thread(int option) noexcept {
+  switch (option) {
+  case PR_SET_SECCOMP:
+  case PR_SET_NO_NEW_PRIVS:
+  case PR_SET_SECUREBITS:
+  case PR_SET_KEEPCAPS:
+  case PR_CAPBSET_DROP:
+  case PR_CAP_AMBIENT:
+  case PR_SET_TIMERSLACK:
+  case PR_SET_PDEATHSIG:
+  case PR_SET_SPECULATION_CTRL:
+  case PR_SET_TSC:
+  case PR_SET_SYSCALL_USER_DISPATCH:
+    return true;
+  default:
+    return false;
+  }
+}
+
+void prepare_attributes() noexcept {
+  dl_iterate_phdr(note_libc, nullptr);
+}
+
+const call_family attribute_calls{entries, sizeof entries / sizeof *entries};
+
+} // namespace weft::patch

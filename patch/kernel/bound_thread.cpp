@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "patch/kernel/bound_thread.hpp"
+
+#include <errno.h>
+#include <sys/syscall.h>
+
+#include "patch/kernel/credentials.hpp"
+#include "patch/kernel/machine.hpp"
+#include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/worker.hpp"
+#include "patch/sites/raw_syscall.hpp"
+
+namespace weft::patch {
+namespace {
+
+/// The initial kernel thread becomes the main thread's own. Not if another's call still lasts
+/// there.
+long bind_main(green& g) noexcept {
+  machine& m = the_machine();
+  worker& initial = *m.initial;
+  while (g.on != &initial && is_asleep(initial))
+    yield(g);
+  if (g.on != &initial) return -EAGAIN;
+  worker* home = make_worker();
+  if (!home) return -EAGAIN;
+  return_spare(*home);
+  initial.bound = &g;
+  g.bound = &initial;
+  m.processor.home = home;
+  m.processor.budget = 0;
+  return 0;
+}
+
+} // namespace
+
+long bind_thread(green& g) noexcept {
+  machine& m = the_machine();
+  if (g.bound || m.now == phase::single) return 0;
+  if (g.tid == m.main_tid && bind_main(g) == 0) return 0;
+  if (!bind_new(g)) return -EAGAIN;
+  while (g.on != g.bound)
+    yield(g);
+  return 0;
+}
+
+bool bind_new(green& g) noexcept {
+  worker* own = make_worker();
+  if (!own) return false;
+  own->bound = &g;
+  g.bound = own;
+  return true;
+}
+
+void unbind_exited(green& g) noexcept {
+  worker& own = *g.bound;
+  g.bound = nullptr;
+  // The initial kernel thread cannot end, and must not be another's with what was changed in it.
+  own.bound = &own.idle;
+  own.retired = &own != the_machine().initial;
+}
+
+void unbind_last(green& g) noexcept {
+  if (!g.bound) return;
+  machine& m = the_machine();
+  if (g.bound == m.initial) {
+    m.processor.home = m.initial;
+    m.initial->bound = nullptr;
+    g.bound = nullptr;
+  } else {
+    unbind_exited(g);
+  }
+}
+
+long change_credentials(green& g, const syscall_frame& frame) noexcept {
+  machine& m = the_machine();
+  const bool watched = m.monitor.is_running();
+  const credentials before = own_credentials();
+  const long result = raw_syscall(static_cast<long>(frame.rax), frame.rdi, frame.rsi, frame.rdx);
+  if (is_error(result) || g.bound) return result;
+  const credentials now = own_credentials();
+  if (before == now) return result; // another thread has seen to it
+  // Those that only wait for work are made anew from this one when they are needed.
+  dismiss_spares();
+  if (watched) {
+    m.monitor.stop();
+    if (m.now == phase::active) m.monitor.start();
+  }
+  have_workers_adopt(*g.on, now);
+  return result;
+}
+
+} // namespace weft::patch
