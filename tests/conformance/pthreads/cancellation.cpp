@@ -2,6 +2,7 @@
 #include "tests/conformance/check.hpp"
 #include "tests/conformance/deadline.hpp"
 #include "tests/conformance/descriptors.hpp"
+#include "tests/conformance/pthreads/cancelling.hpp"
 
 #include <atomic>
 #include <csignal>
@@ -21,40 +22,6 @@ extern "C" void cleanup_handlers_run_in_order(char* order, sem_t* waits_here);
 namespace {
 
 using namespace conformance;
-
-// Cancels a thread that blocks in call(): it must end as cancelled, with its stack unwound.
-template <class Call>
-void cancels(const char* what, Call call) {
-  struct context {
-    Call* call;
-    std::atomic<bool> entered{false};
-    std::atomic<bool> unwound{false};
-    std::atomic<bool> returned{false};
-  } shared{&call};
-  pthread_t thread{};
-  pthread_create(
-      &thread, nullptr,
-      [](void* argument) -> void* {
-        auto& mine = *static_cast<context*>(argument);
-        struct guard {
-          std::atomic<bool>& flag;
-          ~guard() { flag.store(true); }
-        } on_exit{mine.unwound};
-        mine.entered.store(true);
-        (*mine.call)();
-        mine.returned.store(true);
-        return nullptr;
-      },
-      &shared);
-  wait_until([&] { return shared.entered.load(); }, "the thread has begun");
-  let_others_block();
-  expect_equal(pthread_cancel(thread), 0, "pthread_cancel");
-  void* result = nullptr;
-  pthread_join(thread, &result);
-  expect(result == PTHREAD_CANCELED, std::string(what) + ": the result is PTHREAD_CANCELED");
-  expect(shared.unwound.load(), std::string(what) + ": destructors have run");
-  expect(!shared.returned.load(), std::string(what) + ": the call did not return");
-}
 
 void cancel_sleeps() {
   cancels("sleep", [] { sleep(60); });
