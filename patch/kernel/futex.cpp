@@ -54,15 +54,14 @@ long futex_table::wake(std::uint32_t* word, int most, std::uint32_t bitset) noex
   if (most < 1) most = 1; // the kernel counts after it has woken one
   long woken = 0;
   bool misused = false;
-  b.for_each([&](futex_waiter& w) {
-    if (w.word != word || woken >= most || misused) return;
-    if (w.wants_lock || w.lock) {
-      misused = true;
-      return;
-    }
-    if (!(w.bitset & bitset)) return;
+  // Not beyond the last that is to be woken: there may be a million more.
+  b.for_each_while([&](futex_waiter& w) {
+    if (w.word != word) return true;
+    misused = w.wants_lock || w.lock;
+    if (misused) return false;
+    if (!(w.bitset & bitset)) return true;
     finish(w);
-    ++woken;
+    return ++woken < most;
   });
   return misused ? -EINVAL : woken;
 }
@@ -136,17 +135,19 @@ long futex_table::requeue(std::uint32_t* from, std::uint32_t* to, int most_woken
   long moved = 0;
   bucket& target = of(to);
   bucket taken; // a waiter moved within its own bucket must not be met again
-  of(from).for_each([&](futex_waiter& w) {
-    if (w.word != from) return;
+  of(from).for_each_while([&](futex_waiter& w) {
+    if (woken >= most_woken && moved >= most_moved) return false;
+    if (w.word != from) return true;
     if (woken < most_woken) {
       finish(w);
       ++woken;
-    } else if (moved < most_moved) {
+    } else {
       w.unlink();
       w.word = to;
       taken.push_back(w);
       ++moved;
     }
+    return true;
   });
   target.append(taken);
   return woken + moved;

@@ -27,6 +27,8 @@ static_assert(last_synthetic_tid < FUTEX_TID_MASK);
 /// Monotonic, since quick reuse breaks joins; begun at random, since two patched processes
 /// must not both own one process-shared mutex under the same number.
 pid_t next_tid = first_synthetic_tid;
+/// Until then none is in use, which a million threads need not be asked.
+bool tids_begin_again = false;
 
 constexpr unsigned tid_buckets = 4096;
 core::list<green, tid_tag>* by_tid() noexcept {
@@ -47,8 +49,9 @@ core::list<green, tid_tag>& bucket_of(pid_t tid) noexcept {
 
 pid_t new_tid() noexcept {
   do {
+    if (next_tid >= last_synthetic_tid) tids_begin_again = true;
     next_tid = next_tid >= last_synthetic_tid ? first_synthetic_tid : next_tid + 1;
-  } while (find_thread(next_tid));
+  } while (tids_begin_again && find_thread(next_tid));
   return next_tid;
 }
 

@@ -121,6 +121,17 @@ int address_length(const std::uint8_t* p) noexcept {
   return 1 + has_sib + displacement;
 }
 
+/// Whether the instruction may have the prefix `lock`: what changes memory, and says so here. `p`
+/// is at its ModRM byte.
+bool lockable(bool two, std::uint8_t opcode, const std::uint8_t* p) noexcept {
+  const int mod = p[0] >> 6, field = p[0] >> 3 & 7;
+  if (mod == 3) return false;
+  if (two) return opcode == 0xb0 || opcode == 0xb1 || opcode == 0xc0 || opcode == 0xc1;
+  if (opcode == 0x80 || opcode == 0x81 || opcode == 0x83) return field != 7;
+  if (opcode == 0xff) return field < 2;
+  return opcode < 0x38 && (opcode & 7) < 2;
+}
+
 template <class T>
 std::int64_t load(const std::uint8_t* p) noexcept {
   T value;
@@ -139,13 +150,15 @@ bool quick_flow(std::span<const std::uint8_t> code, instruction_flow& out) noexc
   const std::uint8_t* const begin = code.data();
   const std::uint8_t* p = begin;
   operand_size size;
-  bool repeat = false, prefixed = false;
+  bool repeat = false, prefixed = false, locked = false;
   for (;; ++p) {
     if (*p == 0x66)
       size.narrow = prefixed = true;
     else if (*p == 0xf3)
       repeat = prefixed = true;
-    else if (*p == 0xf0 || *p == 0xf2 || *p == 0x2e || *p == 0x3e || *p == 0x64)
+    else if (*p == 0xf0)
+      locked = prefixed = true;
+    else if (*p == 0xf2 || *p == 0x2e || *p == 0x3e || *p == 0x64)
       prefixed = true;
     else
       break;
@@ -159,7 +172,7 @@ bool quick_flow(std::span<const std::uint8_t> code, instruction_flow& out) noexc
   if (two) ++p;
   const std::uint8_t opcode = *p++;
   std::uint8_t what = (two ? two_byte : one_byte)[opcode];
-  if (what == unknown) return false;
+  if (what == unknown || (locked && !lockable(two, opcode, p))) return false;
 
   out = {};
   const std::uint8_t* const address = p;

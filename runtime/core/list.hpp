@@ -82,9 +82,18 @@ class list {
   /// Visits each member; the visited one may be unlinked during its visit, no other.
   template <class F>
   void for_each(F&& visit) {
+    for_each_while([&](T& item) {
+      visit(item);
+      return true;
+    });
+  }
+
+  /// The same until a visit returns false.
+  template <class F>
+  void for_each_while(F&& visit) {
     for (hook* h = head_.next_; h != &head_;) {
       hook* next = h->next_;
-      visit(*static_cast<T*>(h));
+      if (!visit(*static_cast<T*>(h))) return;
       h = next;
     }
   }
