@@ -132,6 +132,23 @@ bool lockable(bool two, std::uint8_t opcode, const std::uint8_t* p) noexcept {
   return opcode < 0x38 && (opcode & 7) < 2;
 }
 
+/// Whether a vector instruction exists with a repeat prefix, which is part of its opcode.
+bool repeatable(std::uint8_t opcode, bool f3, bool f2) noexcept {
+  switch (opcode) {
+  case 0x28:
+  case 0x29:
+  case 0x6e:
+  case 0xef:
+    return !f3 && !f2;
+  case 0x6f:
+  case 0x7e:
+  case 0x7f:
+    return !f2;
+  default:
+    return true;
+  }
+}
+
 template <class T>
 std::int64_t load(const std::uint8_t* p) noexcept {
   T value;
@@ -150,7 +167,7 @@ bool quick_flow(std::span<const std::uint8_t> code, instruction_flow& out) noexc
   const std::uint8_t* const begin = code.data();
   const std::uint8_t* p = begin;
   operand_size size;
-  bool repeat = false, prefixed = false, locked = false;
+  bool repeat = false, repeat_unequal = false, prefixed = false, locked = false;
   for (;; ++p) {
     if (*p == 0x66)
       size.narrow = prefixed = true;
@@ -158,7 +175,9 @@ bool quick_flow(std::span<const std::uint8_t> code, instruction_flow& out) noexc
       repeat = prefixed = true;
     else if (*p == 0xf0)
       locked = prefixed = true;
-    else if (*p == 0xf2 || *p == 0x2e || *p == 0x3e || *p == 0x64)
+    else if (*p == 0xf2)
+      repeat_unequal = prefixed = true;
+    else if (*p == 0x2e || *p == 0x3e || *p == 0x64)
       prefixed = true;
     else
       break;
@@ -174,6 +193,7 @@ bool quick_flow(std::span<const std::uint8_t> code, instruction_flow& out) noexc
   std::uint8_t what = (two ? two_byte : one_byte)[opcode];
   if (what == unknown || (locked && !lockable(two, opcode, p))) return false;
 
+  if (two && !repeatable(opcode, repeat, repeat_unequal)) return false;
   out = {};
   const std::uint8_t* const address = p;
   if (what & special) {
