@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""Threaded programs under weft where the system allows little, or much.
+
+Usage: limits_test.py LAUNCHER PROGRAM SANITIZED_PROGRAM
+"""
+import os
+import pathlib
+import re
+import resource
+import subprocess
+import sys
+import unittest
+
+LAUNCHER, PROGRAM, SANITIZED = (pathlib.Path(p).resolve() for p in sys.argv[1:4])
+MANY = 100_000  # thrice what a native process may have
+ROOM = 3 << 30  # of memory, for those
+
+
+def available():
+    for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+class Limits(unittest.TestCase):
+    def run_weft(self, *arguments, program=PROGRAM, limits=(), env=None):
+        clean = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD" and not k.startswith("WEFT_")}
+
+        def limit():
+            for which, value in limits:
+                resource.setrlimit(which, (value, value))
+
+        return subprocess.run([str(LAUNCHER), str(program), *map(str, arguments)], env={**clean, **(env or {})},
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240, check=False,
+                              preexec_fn=limit)
+
+    def counted(self, done):
+        found = re.fullmatch(r"made (\d+), counted (\d+)\n", done.stdout)
+        self.assertTrue(found and done.returncode == 0, (done.returncode, done.stdout, done.stderr))
+        self.assertEqual(found[1], found[2])
+        self.assertEqual(done.stderr, "")
+        return int(found[1])
+
+    def test_more_threads_than_a_native_process_may_have(self):
+        if available() < ROOM:
+            self.skipTest("too little memory is free")
+        self.assertEqual(self.counted(self.run_weft(MANY)), MANY)
+
+    def test_little_address_space(self):
+        # Some of the threads fit; the one that does not is refused, and all is well.
+        made = self.counted(self.run_weft(20_000, limits=[(resource.RLIMIT_AS, 300 << 20)]))
+        self.assertTrue(1000 <= made < 20_000, made)
+
+    def test_few_descriptors(self):
+        self.assertEqual(self.counted(self.run_weft(500, limits=[(resource.RLIMIT_NOFILE, 64)])), 500)
+
+    def test_locked_memory(self):
+        done = self.run_weft(50, "locked")
+        if done.returncode == 77:
+            self.skipTest(done.stdout)
+        self.assertEqual(self.counted(done), 50)
+
+    def test_address_sanitizer(self):
+        done = self.run_weft(200, program=SANITIZED, env={"ASAN_OPTIONS": "detect_leaks=0"})
+        self.assertEqual(self.counted(done), 200)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
