@@ -77,7 +77,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weft", required=True)
     parser.add_argument("--natively", metavar="FILE")
-    parser.add_argument("--timeout", type=float, default=60)
+    parser.add_argument("--timeout", type=float, default=120)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("directory")
     parser.add_argument("pattern", nargs="*")
