@@ -2,6 +2,7 @@
 #include "patch/kernel/configuration.hpp"
 
 #include "patch/kernel/signal_number.hpp"
+#include "patch/kernel/stack_cache.hpp"
 
 namespace weft::patch {
 namespace {
@@ -105,6 +106,24 @@ void remove_weft(char* list) noexcept {
   *out = 0;
 }
 
+/// Takes an entry out of the environment.
+void remove_entry(char** entry) noexcept {
+  for (; *entry; ++entry)
+    entry[0] = entry[1];
+}
+
+/// Takes the tunable that the launcher has added, at the end, out of `entry`: it was for this
+/// process's ld.so alone.
+void remove_own_tunable(char** entry, char* list) noexcept {
+  std::string_view text = list;
+  if (!text.ends_with(stack_cache_tunable)) return;
+  text.remove_suffix(stack_cache_tunable.size());
+  if (text.empty())
+    remove_entry(entry);
+  else if (text.back() == ':')
+    list[text.size() - 1] = 0;
+}
+
 } // namespace
 
 const configuration& the_configuration() noexcept {
@@ -114,6 +133,7 @@ const configuration& the_configuration() noexcept {
 const char* read_configuration(char** environment) noexcept {
   const char* complaint = nullptr;
   char** preload = nullptr;
+  char** tunables = nullptr;
   for (char** entry = environment; *entry; ++entry) {
     if (const char* v = value_of(*entry, "WEFT_VERBOSE")) current.verbose = is_on(v);
     if (const char* v = value_of(*entry, "WEFT_STATS"); v && !read_statistics(v))
@@ -137,14 +157,17 @@ const char* read_configuration(char** environment) noexcept {
         complaint = "weft: WEFT_WARN_BLOCKING must be a number of milliseconds\n";
     }
     if (value_of(*entry, "LD_PRELOAD")) preload = entry;
+    if (value_of(*entry, "GLIBC_TUNABLES")) tunables = entry;
   }
   if (current.no_children && preload) {
     char* list = value_of(*preload, "LD_PRELOAD");
     remove_weft(list);
-    if (!*list) // no empty variable where there was none
-      for (char** e = preload; *e; ++e)
-        e[0] = e[1];
+    if (!*list) { // no empty variable where there was none
+      remove_entry(preload);
+      if (tunables > preload) --tunables;
+    }
   }
+  if (tunables) remove_own_tunable(tunables, value_of(*tunables, "GLIBC_TUNABLES"));
   return complaint;
 }
 

@@ -84,6 +84,8 @@ int run(const std::vector<std::string>& command_line) {
   const char* existing = std::getenv("LD_PRELOAD");
   const auto preload = preload_value(library, existing != nullptr ? existing : "", verdict.needed);
   setenv("LD_PRELOAD", preload.c_str(), 1);
+  const char* tunables = std::getenv("GLIBC_TUNABLES");
+  setenv("GLIBC_TUNABLES", tunables_value(tunables != nullptr ? tunables : "").c_str(), 1);
   for (const auto& [variable, value] : to_variables(chosen))
     setenv(variable.c_str(), value.c_str(), 1);
   if (chosen.verbose) complain(0, verdict.image + ": LD_PRELOAD=" + preload);

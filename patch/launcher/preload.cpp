@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "patch/launcher/preload.hpp"
 
+#include "patch/kernel/stack_cache.hpp"
+
 #include <algorithm>
 #include <array>
 #include <climits>
@@ -56,6 +58,13 @@ std::string preload_value(const std::string& library, std::string_view existing,
     value += entry;
   }
   return value;
+}
+
+std::string tunables_value(std::string_view existing) {
+  std::string value(existing);
+  if (existing.find("glibc.pthread.stack_cache_size=") != std::string_view::npos) return value;
+  if (!value.empty()) value += ':';
+  return value += patch::stack_cache_tunable;
 }
 
 bool is_preloadable(std::string_view path) {

@@ -13,6 +13,10 @@ namespace weft::launcher {
 std::string preload_value(const std::string& library, std::string_view existing,
                           const std::vector<std::string>& needed);
 
+/// The value of GLIBC_TUNABLES with a larger cache of stacks, unless `existing` has its own idea of
+/// that.
+std::string tunables_value(std::string_view existing);
+
 /// Whether LD_PRELOAD can carry the path: blanks and colons separate there, and the loader expands
 /// dollars.
 bool is_preloadable(std::string_view path);

@@ -29,17 +29,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::memcpy(strings.back().get(), at, length);
     environment.push_back(strings.back().get());
     const std::string text(at, length);
-    if (!text.starts_with("LD_PRELOAD=")) others.push_back(text);
+    if (!text.starts_with("LD_PRELOAD=") && !text.starts_with("GLIBC_TUNABLES="))
+      others.push_back(text);
     at += length + 1;
   }
   environment.push_back(nullptr);
   const char* complaint = weft::patch::read_configuration(environment.data());
   if (complaint) require(std::strncmp(complaint, "weft: ", 6) == 0);
 
-  // All but LD_PRELOAD is as it was, in its order.
+  // All but LD_PRELOAD and GLIBC_TUNABLES is as it was, in its order.
   std::vector<std::string> left;
   for (char* const* each = environment.data(); *each; ++each)
-    if (std::strncmp(*each, "LD_PRELOAD=", 11) != 0) left.emplace_back(*each);
+    if (std::strncmp(*each, "LD_PRELOAD=", 11) != 0 &&
+        std::strncmp(*each, "GLIBC_TUNABLES=", 15) != 0)
+      left.emplace_back(*each);
   require(left == others);
   const auto& read = weft::patch::the_configuration();
   require(std::strlen(read.statistics_file) < sizeof read.statistics_file);

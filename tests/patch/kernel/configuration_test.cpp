@@ -73,6 +73,20 @@ TEST(configuration, statistics_as_json) {
   EXPECT_EQ(longest.complaint, nullptr);
 }
 
+TEST(configuration, the_launcher_s_tunable_is_taken_out_again) {
+  const std::string own = "glibc.pthread.stack_cache_size=1073741824";
+  EXPECT_EQ(environment({"A=1", "GLIBC_TUNABLES=" + own, "B=2"}).now(), (strings{"A=1", "B=2"}));
+  EXPECT_EQ(environment({"GLIBC_TUNABLES=glibc.malloc.check=1:" + own}).now(),
+            strings{"GLIBC_TUNABLES=glibc.malloc.check=1"});
+  const strings others{"GLIBC_TUNABLES=glibc.pthread.stack_cache_size=4096"};
+  EXPECT_EQ(environment(others).now(), others);
+  EXPECT_EQ(environment({"WEFT_NO_CHILDREN=1", "LD_PRELOAD=/libweft-patch.so",
+                         "GLIBC_TUNABLES=" + own, "Z=1"})
+                .now(),
+            (strings{"WEFT_NO_CHILDREN=1", "Z=1"}));
+  const environment reset({"WEFT_NO_CHILDREN=0"});
+}
+
 TEST(configuration, dump_signal) {
   const environment named({"WEFT_DUMP_SIGNAL=USR2"});
   EXPECT_EQ(named.complaint, nullptr);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// threads COUNT [locked]: that many threads add one each to a counter, wait for all others by pairs
-// of descriptors and locks, and are joined. Prints how many could be made and what they counted.
+// threads COUNT [locked]: that many threads, or as many as can be made, are alive at once, add one
+// each to a counter and are joined; with all memory locked if so asked. Prints both numbers.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <semaphore.h>
