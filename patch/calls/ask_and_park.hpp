@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "patch/calls/blocking.hpp"
 #include "patch/calls/call_mask.hpp"
 #include "patch/calls/deadline.hpp"
 #include "patch/calls/table.hpp"
@@ -155,14 +156,18 @@ wakeup park_on_all(green& g, unsigned count, core::nanoseconds until,
 /// The loop of all three: ask, park, ask again. `blocked` if it is known beforehand that
 /// the first answer would be "nothing".
 template <class Ask, class Park>
-long ask_and_park(const time_limit& limit, bool blocked, Ask&& ask, Park&& park_all) noexcept {
+long ask_and_park(green& g, const time_limit& limit, bool blocked, Ask&& ask,
+                  Park&& park_all) noexcept {
   for (bool first = true;; first = false) {
     if (!first || !blocked || limit.none) {
       long ready;
       do // interrupted, even if not waiting, by what need not be for this thread
         ready = ask();
       while (ready == -EINTR);
-      if (ready != 0 || limit.none) return ready;
+      if (ready != 0 || limit.none) {
+        share_processor(g);
+        return ready;
+      }
     }
     switch (park_all()) {
     case wakeup::timeout:

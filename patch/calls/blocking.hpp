@@ -8,10 +8,22 @@
 #include "patch/kernel/errors.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/native.hpp"
+#include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/wait.hpp"
 
 /// The shape that all calls on descriptors have: try without blocking, else park.
 namespace weft::patch {
+
+/// After a call that did not have to wait. Who is always served at once, since the other end is
+/// quick, would else run until it is preempted, and with hundreds of its like each would wait for
+/// seconds.
+inline void share_processor(green& g) noexcept {
+  constexpr unsigned in_a_row = 64;
+  if (++g.calls_at_once < in_a_row || g.fiber) return;
+  g.calls_at_once = 0;
+  look_for_events(g);
+  yield(g);
+}
 
 /// A call of g's on one descriptor that may have to wait for it, as long as `span`
 /// (SO_RCVTIMEO or SO_SNDTIMEO) allows: what was set when it first had to.
@@ -22,6 +34,7 @@ class file_call {
   file_call(green& g, int fd, core::io_events direction, time_limit_of span = nullptr) noexcept
       : g_(g), file_(fd), direction_(direction), span_(span) {}
 
+  [[nodiscard]] green& caller() const noexcept { return g_; }
   /// The number to use, looked up anew after each wait.
   [[nodiscard]] int fd() const noexcept { return file_.fd(); }
   [[nodiscard]] core::io_events direction() const noexcept { return direction_; }
@@ -77,7 +90,11 @@ long until_done(file_call& call, std::size_t wanted, Attempt&& attempt) noexcept
       const long result = attempt(fd);
       if (result > 0 && static_cast<std::size_t>(result) < wanted)
         reactor.note_partial(fd, direction, ticket);
-      if (result != -EAGAIN || call.is_nonblocking()) return result;
+      if (result != -EAGAIN || call.is_nonblocking()) {
+        call.hold(); // it may go on with the rest
+        share_processor(call.caller());
+        return result;
+      }
     } else if (call.is_nonblocking()) {
       return attempt(fd);
     }

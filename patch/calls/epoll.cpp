@@ -42,7 +42,10 @@ long epoll_parked(green& g, int epoll, epoll_event* events, int capacity,
   open_file file{epoll};
   for (;;) {
     const long ready = raw_syscall(SYS_epoll_pwait, file.fd(), events, capacity, 0, nullptr, 8);
-    if (ready != 0 || limit.none) return ready;
+    if (ready != 0 || limit.none) {
+      share_processor(g);
+      return ready;
+    }
     file.hold();
     switch (wait_for_io(g, file.fd(), core::io_in, limit.until, park_reason::poll, true)) {
     case io_wait::timeout:

@@ -24,7 +24,7 @@ long poll_parked(green& g, pollfd* fds, unsigned count, const time_limit& limit)
   const bool blocked = count == 1 && get_user(only, fds) && only.fd >= 0 &&
                        known_blocked(only.fd, edges_of(only.events));
   return ask_and_park(
-      limit, blocked, [&] { return raw_syscall(SYS_poll, fds, count, 0); },
+      g, limit, blocked, [&] { return raw_syscall(SYS_poll, fds, count, 0); },
       [&] {
         return park_on_all(g, count, limit.until, [&](unsigned i, int& fd, core::io_events& w) {
           pollfd next;

@@ -84,7 +84,7 @@ long select_parked(green& g, select_sets& sets, const time_limit& limit) noexcep
       used == 1 && known_blocked(fds[0].fd, static_cast<core::io_events>(fds[0].events));
   bool first = true;
   const long result = ask_and_park(
-      limit, blocked,
+      g, limit, blocked,
       [&] {
         if (!first) {
           const long ready = raw_syscall(SYS_poll, fds.data(), used, 0);

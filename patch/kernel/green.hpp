@@ -107,6 +107,7 @@ struct green : entry_state,
   core::nanoseconds call_deadline = 0;
   bool call_restarted = false;
 
+  unsigned calls_at_once = 0; // that did not have to wait, since others were given a turn
   bool keeps_waiting = false; // though a descriptor that it waits for is closed: poll, select
 
   // For who looks at threads from outside (dump, gdb): the registers of the patched call that
