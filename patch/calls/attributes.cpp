@@ -8,7 +8,6 @@
 #include <link.h>
 #include <linux/io_uring.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -67,14 +66,6 @@ long on_credentials(green& g, syscall_frame& f) noexcept {
   return change_credentials(g, f);
 }
 
-/// nice values are a thread's own on Linux.
-long on_setpriority(green& g, syscall_frame& f) noexcept {
-  const pid_t tid = number(f.rsi);
-  if (number(f.rdi) != PRIO_PROCESS || (tid != 0 && tid != g.tid)) return pass_to_kernel;
-  if (const long failed = bind_thread(g)) return failed;
-  return raw_syscall(SYS_setpriority, PRIO_PROCESS, 0, f.rdx);
-}
-
 long on_ring_setup(green& g, syscall_frame& f) noexcept {
   io_uring_params parameters;
   if (get_user(parameters, pointer<io_uring_params>(f.rsi)) &&
@@ -101,7 +92,6 @@ constexpr call_entry entries[] = {
     {SYS_ptrace, virtual_when::active, on_attribute},
     {SYS_set_mempolicy, virtual_when::active, on_attribute},
     {SYS_ioprio_set, virtual_when::active, on_attribute},
-    {SYS_setpriority, virtual_when::active, on_setpriority},
     {SYS_io_uring_setup, virtual_when::active, on_ring_setup},
 };
 

@@ -42,6 +42,7 @@ constexpr family families[] = {
     {&select_calls, WEFT_FAMILY_SELECT},
     {&epoll_calls, 0}, // the hubs' own waits
     {&attribute_calls, 0},
+    {&scheduling_calls, 0},
 };
 
 /// Calls that weft has no business with and that answer at once, made as fast as the stub can. (The
@@ -64,7 +65,6 @@ constexpr int immediate_calls[] = {
     SYS_getsid,
     SYS_setpgid,
     SYS_setsid,
-    SYS_getpriority,
     SYS_getrlimit,
     SYS_setrlimit,
     SYS_prlimit64,

@@ -38,7 +38,7 @@ struct call_family {
 };
 extern const call_family time_calls, cpu_clock_calls, thread_calls, futex_calls, signal_calls,
     memory_calls, process_calls, descriptor_calls, transfer_calls, splice_calls, socket_calls,
-    poll_calls, select_calls, epoll_calls, attribute_calls;
+    poll_calls, select_calls, epoll_calls, attribute_calls, scheduling_calls;
 
 // The frame's arguments by type.
 template <class T>

@@ -4,7 +4,6 @@
 #include "patch/kernel/thread.hpp"
 
 #include <linux/futex.h>
-#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -54,33 +53,6 @@ long on_rseq(green& g, syscall_frame& f) noexcept {
   return put_user(pointer<std::uint32_t>(f.rdi) + 1, registration_failed) ? 0 : -EFAULT;
 }
 
-/// The kernel's tid for what the program calls `tid`, of which `named` is the thread: its own
-/// kernel thread's, or for one that has none the calling worker's, 0.
-pid_t kernel_tid(const green& g, const green& named) noexcept {
-  if (named.tid == the_machine().main_tid) return named.tid;
-  return named.bound && &named != &g ? named.bound->tid : 0;
-}
-
-/// Calls that ask for a thread's scheduling.
-long on_scheduling(green& g, syscall_frame& f) noexcept {
-  const pid_t tid = number(f.rdi);
-  const green* named = tid == 0 ? &g : find_thread(tid);
-  if (!named) return pass_to_kernel;
-  return raw_syscall(static_cast<long>(f.rax), kernel_tid(g, *named), f.rsi, f.rdx, f.r10, f.r8);
-}
-
-/// Those that change it: the thread gets a kernel thread of its own, if it is the caller. Another
-/// that has none goes where the worker does, and has nothing to be set.
-long on_changing_scheduling(green& g, syscall_frame& f) noexcept {
-  const pid_t tid = number(f.rdi);
-  const green* named = tid == 0 ? &g : find_thread(tid);
-  if (!named) return pass_to_kernel;
-  if (named == &g) {
-    if (const long failed = bind_thread(g)) return failed;
-  }
-  return raw_syscall(static_cast<long>(f.rax), kernel_tid(g, *named), f.rsi, f.rdx, f.r10, f.r8);
-}
-
 long on_prctl(green& g, syscall_frame& f) noexcept {
   if (changes_kernel_thread(number(f.rdi)))
     if (const long failed = bind_thread(g)) return failed;
@@ -112,15 +84,6 @@ constexpr call_entry entries[] = {
     {SYS_set_robust_list, virtual_when::always, on_set_robust_list},
     {SYS_get_robust_list, virtual_when::active, on_get_robust_list},
     {SYS_rseq, virtual_when::active, on_rseq},
-    {SYS_sched_setaffinity, virtual_when::active, on_changing_scheduling},
-    {SYS_sched_getaffinity, virtual_when::active, on_scheduling},
-    {SYS_sched_setscheduler, virtual_when::active, on_changing_scheduling},
-    {SYS_sched_getscheduler, virtual_when::active, on_scheduling},
-    {SYS_sched_setparam, virtual_when::active, on_changing_scheduling},
-    {SYS_sched_getparam, virtual_when::active, on_scheduling},
-    {SYS_sched_setattr, virtual_when::active, on_changing_scheduling},
-    {SYS_sched_getattr, virtual_when::active, on_scheduling},
-    {SYS_sched_rr_get_interval, virtual_when::active, on_scheduling},
     {SYS_prctl, virtual_when::active, on_prctl},
     {SYS_exit, virtual_when::always, on_exit},
 };

@@ -13,22 +13,24 @@
 namespace weft::patch {
 namespace {
 
-/// The initial kernel thread becomes the main thread's own. Not if another's call still lasts
-/// there.
-long bind_main(green& g) noexcept {
+/// The initial kernel thread, where no other thread's call may last, becomes the main thread's own.
+long give_initial(green& main) noexcept {
   machine& m = the_machine();
-  worker& initial = *m.initial;
-  while (g.on != &initial && is_asleep(initial))
-    yield(g);
-  if (g.on != &initial) return -EAGAIN;
   worker* home = make_worker();
   if (!home) return -EAGAIN;
   return_spare(*home);
-  initial.bound = &g;
-  g.bound = &initial;
+  m.initial->bound = &main;
+  main.bound = m.initial;
   m.processor.home = home;
   m.processor.budget = 0;
   return 0;
+}
+
+long bind_main(green& g) noexcept {
+  worker& initial = *the_machine().initial;
+  while (g.on != &initial && is_asleep(initial))
+    yield(g);
+  return g.on == &initial ? give_initial(g) : -EAGAIN;
 }
 
 } // namespace
@@ -41,6 +43,18 @@ long bind_thread(green& g) noexcept {
   while (g.on != g.bound)
     yield(g);
   return 0;
+}
+
+long bind_other(green& g) noexcept {
+  machine& m = the_machine();
+  if (g.bound || g.fiber) return 0;
+  if (g.tid != m.main_tid) return bind_new(g) ? 0 : -EAGAIN;
+  worker& initial = *m.initial;
+  const bool slept = take_spare(initial);
+  if (!slept && self()->on != &initial) return -EAGAIN;
+  const long failed = give_initial(g);
+  if (failed && slept) return_spare(initial);
+  return failed;
 }
 
 bool bind_new(green& g) noexcept {

@@ -12,6 +12,10 @@ namespace weft::patch {
 /// thread gets the initial kernel thread. Returns 0, or -EAGAIN if there can be no kernel thread.
 long bind_thread(green& g) noexcept;
 
+/// The same for a thread that is not the caller, from when it runs next. A fiber goes where its hub
+/// goes and is left alone.
+long bind_other(green& g) noexcept;
+
 /// Gives g, which a bound thread, the caller, makes, a kernel thread that is a copy of that one's:
 /// credentials and the rest are inherited. False if there can be none.
 bool bind_new(green& g) noexcept;

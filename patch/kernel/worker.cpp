@@ -40,7 +40,6 @@ void futex_wake(std::atomic<worker_order>& word) noexcept {
 
 void start_worker(void* argument) noexcept {
   worker& w = *static_cast<worker*>(argument);
-  w.tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
   prepare_signal_stack(w);
   work(w);
 }
@@ -109,13 +108,14 @@ worker* make_worker() noexcept {
   w->retired = w->started = false;
   w->current = &w->idle;
   w->has_signal_stack = false;
-  if (is_error(
-          start_kernel_thread(w->stack_top, w->idle.thread_pointer, start_worker, w, &w->alive))) {
-    const spin_guard guard{lock};
+  const long tid =
+      start_kernel_thread(w->stack_top, w->idle.thread_pointer, start_worker, w, &w->alive);
+  const spin_guard guard{lock};
+  if (is_error(tid)) {
     ended.push_back(*w);
     return nullptr;
   }
-  const spin_guard guard{lock};
+  w->tid = static_cast<pid_t>(tid);
   known.push_back(*w);
   return w;
 }

@@ -225,6 +225,68 @@ void scheduling_class() {
   expect_equal(sched_getscheduler(0), SCHED_OTHER, "the main thread's");
 }
 
+void affinity_and_class_of_others() {
+  cpu_set_t before, one, now;
+  sched_getaffinity(0, sizeof before, &before);
+  CPU_ZERO(&one);
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(cpu, &before)) {
+      CPU_SET(cpu, &one);
+      break;
+    }
+  std::atomic<bool> stop{false};
+  std::thread other([&] {
+    while (!stop)
+      usleep(500);
+    expect_equal(sched_getaffinity(0, sizeof now, &now), 0, "sched_getaffinity");
+    expect(CPU_EQUAL(&one, &now), "the affinity that was given to the thread");
+    expect_equal(sched_getscheduler(0), SCHED_BATCH, "the class that was given to it");
+  });
+  usleep(1000);
+  expect_equal(pthread_setaffinity_np(other.native_handle(), sizeof one, &one), 0, "affinity");
+  const sched_param none{};
+  expect_equal(pthread_setschedparam(other.native_handle(), SCHED_BATCH, &none), 0, "class");
+  sched_getaffinity(0, sizeof now, &now);
+  expect(CPU_EQUAL(&before, &now), "the main thread's affinity");
+  expect_equal(sched_getscheduler(0), SCHED_OTHER, "the main thread's class");
+  stop = true;
+  other.join();
+}
+
+// Made with an affinity of its own.
+void affinity_from_the_beginning() {
+  static cpu_set_t before, one;
+  sched_getaffinity(0, sizeof before, &before);
+  CPU_ZERO(&one);
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(cpu, &before)) CPU_SET(cpu, &one);
+  while (CPU_COUNT(&one) > 1)
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+      if (CPU_ISSET(cpu, &one)) {
+        CPU_CLR(cpu, &one);
+        break;
+      }
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setaffinity_np(&attributes, sizeof one, &one);
+  pthread_t thread;
+  expect_equal(pthread_create(
+                   &thread, &attributes,
+                   [](void*) -> void* {
+                     cpu_set_t mine;
+                     sched_getaffinity(0, sizeof mine, &mine);
+                     expect(CPU_EQUAL(&one, &mine), "the thread's affinity");
+                     return nullptr;
+                   },
+                   nullptr),
+               0, "pthread_create");
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
+  cpu_set_t now;
+  sched_getaffinity(0, sizeof now, &now);
+  expect(CPU_EQUAL(&before, &now), "the main thread's affinity");
+}
+
 // A filter that lets one thread not know its parent.
 void seccomp_filter() {
   const pid_t parent = getppid();
@@ -288,6 +350,8 @@ const checks registered{
     {"affinity", affinity},
     {"nice_value", nice_value},
     {"scheduling_class", scheduling_class},
+    {"affinity_and_class_of_others", affinity_and_class_of_others},
+    {"affinity_from_the_beginning", affinity_from_the_beginning},
     {"seccomp_filter", seccomp_filter},
     {"many_with_kernel_threads_of_their_own", many_with_kernel_threads_of_their_own},
     {"alone_again", alone_again},
