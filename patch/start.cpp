@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/print.hpp"
 #include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/stand_still.hpp"
 #include "patch/kernel/statistics.hpp"
 #include "patch/kernel/thread.hpp"
 #include "patch/kernel/thread_pointer.hpp"
@@ -105,10 +105,13 @@ void tell(const site_report& report) noexcept {
   }
 }
 
-/// Loaded by a program that runs already (weft::patch_all), which may have other threads.
-bool has_other_threads() noexcept {
-  struct stat tasks; // a directory's links: itself, its name, and one for each subdirectory
-  return raw_syscall(SYS_stat, "/proc/self/task", &tasks) != 0 || tasks.st_nlink > 3;
+/// A program that runs already (weft::patch_all) may have threads of the kernel's.
+patch_status patch_all_objects(site_report& report) noexcept {
+  const stand_still others;
+  if (!others.others()) return patch_loaded_objects(is_virtual_ever, patch_mode::early, report);
+  if (!others) return patch_status::threads_run;
+  the_machine().futexes.expect_outsiders();
+  return patch_loaded_objects(is_virtual_ever, patch_mode::blocked, report);
 }
 
 [[gnu::constructor]] void start(int, char**, char** environment) noexcept {
@@ -136,12 +139,8 @@ bool has_other_threads() noexcept {
   }
   adopt_main_thread();
   prepare_attributes();
-  const bool late = has_other_threads();
-  if (late) m.futexes.expect_outsiders();
-
   static constinit site_report report;
-  const patch_status status =
-      patch_loaded_objects(is_virtual_ever, late ? patch_mode::running : patch_mode::early, report);
+  const patch_status status = patch_all_objects(report);
   m.why_not = status == patch_status::ok ? nullptr : describe(status);
   if (status != patch_status::ok) {
     weft_self = nullptr; // whatever was patched before passes through

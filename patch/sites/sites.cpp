@@ -90,6 +90,8 @@ const char* describe(patch_status status) noexcept {
     return "no address space is left near the code";
   case patch_status::too_many_objects:
     return "too many shared objects are loaded";
+  case patch_status::threads_run:
+    return "other threads did not stand still while code was changed";
   }
   return "unknown";
 }

@@ -27,6 +27,7 @@ enum class patch_status : std::uint8_t {
   exec_denied,  // this process may not make memory executable
   no_room,      // no free address space near an object
   too_many_objects,
+  threads_run,  // other threads could not be brought to stand still meanwhile
 };
 
 /// One line for people, without a full stop.
