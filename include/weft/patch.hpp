@@ -27,12 +27,10 @@ struct patch_options {
 /// (spawn_options::identity), so that any C library may block in them. Model:
 /// gevent.monkey.patch_all.
 ///
-///     int main() {
-///       weft::patch_all();
-///       auto a = weft::spawn([] { fetch_with_some_client_library("http://one/"); });
-///       auto b = weft::spawn([] { fetch_with_some_client_library("http://two/"); });
-///       weft::joinall(a, b);
-///     }
+///     weft::patch_all();
+///     auto one = weft::spawn([] { fetch_with_some_library("http://one/"); });
+///     auto two = weft::spawn([] { fetch_with_some_library("http://two/"); });
+///     weft::joinall(one, two); // both have waited at once
 ///
 /// To be called by the process's first thread, at any time, best at the beginning; a second call
 /// adds what the first left out, and under `weft` there is nothing left to do. Fibers that have
@@ -41,6 +39,11 @@ struct patch_options {
 /// them and everybody else. (A fiber or green thread notices within some 10 ms at worst that such a
 /// thread has released one, and where other threads exist a few system calls of the C library
 /// cannot be rewritten: `WEFT_VERBOSE=1` in the environment lists them.)
+///
+/// A call that only the kernel can wait in (flock, opening a FIFO, a slow disk) holds up the fibers
+/// of its hub, though no other thread. A fiber that is asked to end while it is in a call of the C
+/// library gets ECANCELED there, and `cancelled` at its next switch point of weft's; waits for
+/// locks and conditions of the C library go on, as they know no such error.
 ///
 /// Not inherited by programs that this one executes. Never blocks. Throws std::logic_error if
 /// another thread calls, and std::runtime_error, with the reason, if this process cannot be patched

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // Fibers with an identity of their own: what makes them threads to the C library.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -434,6 +436,44 @@ TEST(identity, is_cheap_enough_for_ten_thousand) {
   for (auto& task : tasks)
     sum += task.get();
   EXPECT_EQ(sum, 10'000);
+}
+
+// What stays as it is: see the known limits in patch/README.md.
+
+/// Whether another fiber runs while a fiber of this kind does that.
+template <class Block>
+bool lets_others_run(weft::fiber_identity kind, Block block) {
+  bool blocked = false;
+  bool ran_meanwhile = false;
+  auto blocking = weft::spawn({.identity = kind}, [&] {
+    blocked = true;
+    block();
+    blocked = false;
+  });
+  auto other = weft::spawn([&] {
+    weft::yield();
+    ran_meanwhile = blocked;
+  });
+  weft::joinall(blocking, other);
+  return ran_meanwhile;
+}
+
+TEST(limit, light_fibers_block_their_thread_in_the_c_library) {
+  EXPECT_TRUE(lets_others_run(weft::fiber_identity::own, rest));
+  EXPECT_FALSE(lets_others_run(weft::shared, rest));
+}
+
+TEST(limit, what_only_the_kernel_can_wait_for_holds_up_the_hub) {
+  const std::string path = "/tmp/weft-identity-" + std::to_string(::getpid());
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  std::thread writer([&] { // but no other thread
+    rest();
+    ::close(::open(path.c_str(), O_WRONLY));
+  });
+  EXPECT_FALSE(
+      lets_others_run(weft::fiber_identity::own, [&] { ::close(::open(path.c_str(), O_RDONLY)); }));
+  writer.join();
+  ::unlink(path.c_str());
 }
 
 } // namespace

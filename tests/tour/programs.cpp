@@ -20,6 +20,7 @@ constexpr program all[] = {
     {"callbacks", "callbacks, one with a bound argument", callbacks, 1, 2},
 #ifdef TOUR_REQUESTS // there is no patch under a sanitizer
     {"requests", "blocking HTTP requests in an unmodified program", requests, 2, 4},
+    {"requests_in_fibers", "the same in fibers, after patch_all", requests_in_fibers, 2, 4},
 #endif
     {"round_robin", "a scheduler of generators", round_robin, 0, 0},
     {"yield_from", "one flat sequence", yield_from, 0, 0},

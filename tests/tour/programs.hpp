@@ -43,6 +43,7 @@ void future_with_callback(const stage&);
 void callbacks(const stage&);
 // requests.cpp
 void requests(const stage&);
+void requests_in_fibers(const stage&);
 // round_robin.cpp
 void round_robin(const stage&);
 // yield_from.cpp

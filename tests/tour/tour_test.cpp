@@ -52,8 +52,8 @@ TEST(tour, callbacks_run_before_gather_returns) {
 }
 
 #ifdef TOUR_REQUESTS
-TEST(tour, blocking_requests_overlap) {
-  tour::expect_output("requests", [](std::vector<std::string> lines) {
+void expect_overlap(const char* program) {
+  tour::expect_output(program, [](std::vector<std::string> lines) {
     // Twice: both begin before one has its answer; then either is first.
     const std::vector<std::string> a_first{
         "-------A-------", "-------B-------", "200", "-------A1-------", "200", "-------B1-------"};
@@ -65,6 +65,12 @@ TEST(tour, blocking_requests_overlap) {
     return (tour::are(lines, a_first) || tour::are(lines, b_first)) &&
            (tour::are(joined_later, a_first) || tour::are(joined_later, b_first));
   });
+}
+TEST(tour, blocking_requests_overlap) {
+  expect_overlap("requests");
+}
+TEST(tour, blocking_requests_overlap_in_fibers) {
+  expect_overlap("requests_in_fibers");
 }
 #endif
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <utility>
@@ -114,6 +116,29 @@ TEST(documentation, readme_server) {
   guest.write_all("hello\n");
   EXPECT_EQ(guest.read_line(), "you said: hello");
   serving.kill();
+}
+
+std::string finished;
+void fetch_with_curl(const std::string& url) {
+  ::usleep(20'000);
+  finished += url;
+}
+void ask_postgresql(const std::string& query) {
+  ::usleep(1000);
+  finished += query;
+}
+void block_in_libraries(const std::string& url, const std::string& query) {
+  //< example >
+}
+
+// In a process of its own, which stays patched.
+TEST(documentation, readme_patch) {
+  EXPECT_EXIT(
+      {
+        block_in_libraries("page", "rows");
+        std::_Exit(finished == "rowspage" ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
 }
 
 } // namespace
