@@ -10,6 +10,7 @@
 #include "patch/kernel/fibers.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/signal_detail.hpp"
+#include "patch/kernel/spin_lock.hpp"
 #include "patch/kernel/thread.hpp"
 #include "patch/kernel/thread_pointer.hpp"
 #include "patch/kernel/wait.hpp"
@@ -134,7 +135,7 @@ worker* proper_worker(processor& p, worker& w) noexcept {
   // the processor here is about to sleep, if it does not yet.
   for (;;) {
     if (worker* spare = take_any_spare()) return spare;
-    raw_syscall(SYS_sched_yield);
+    let_holder_run();
   }
 }
 

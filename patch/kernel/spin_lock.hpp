@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/syscall.h>
+#include <time.h>
 
 #include <atomic>
 
@@ -9,13 +10,20 @@
 
 namespace weft::patch {
 
+/// Waits a moment for another kernel thread to do the little that is missing. Not by sched_yield,
+/// by which a thread of a real-time class lets no other run.
+inline void let_holder_run() noexcept {
+  const timespec moment{0, 20'000};
+  raw_syscall(SYS_nanosleep, &moment, nullptr);
+}
+
 /// A lock for a few instructions, among weft's own kernel threads. Never taken in the program's
 /// code, nor where a signal of the program's could be handled.
 class spin_lock {
  public:
   void lock() noexcept {
     for (unsigned tries = 0; taken_.exchange(true, std::memory_order_acquire);) {
-      if (++tries % 64 == 0) raw_syscall(SYS_sched_yield);
+      if (++tries % 64 == 0) let_holder_run();
       __builtin_ia32_pause();
     }
   }

@@ -11,6 +11,7 @@
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/process.hpp"
 #include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/spin_lock.hpp"
 #include "patch/kernel/thread_pointer.hpp"
 #include "patch/kernel/user_memory.hpp"
 #include "patch/kernel/worker.hpp"
@@ -112,7 +113,7 @@ void become_single(green& g) noexcept {
   // Whoever stands in gives the processor back as soon as the initial kernel thread is free.
   while (g.on != m.processor.home) {
     yield(g);
-    if (g.on != m.processor.home) raw_syscall(SYS_sched_yield);
+    if (g.on != m.processor.home) let_holder_run();
   }
   dismiss_spares();
   hand_pending_to_kernel(g);
