@@ -63,8 +63,17 @@ void* end_fiber(weft_fiber_host* host, void*** context, void** stack, void** sta
   return h.made;
 }
 
+/// A signal must not find one thread's books and another's thread pointer.
 void table_enter(void* thread) {
-  enter(*static_cast<green*>(thread));
+  green& from = *self();
+  green& to = *static_cast<green*>(thread);
+  const bool was = from.in_kernel;
+  const bool will_be = to.in_kernel;
+  from.in_kernel = true;
+  to.in_kernel = true;
+  enter(to);
+  from.in_kernel = was;
+  if (!will_be) leave_weft(to);
 }
 
 void take_woken(weft_fiber_host* host, void (*wake)(void* fiber)) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "patch/kernel/fibers.hpp"
 
+#include <utility>
+
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/thread.hpp"
@@ -95,7 +97,8 @@ void keep_only_fiber(green& g) noexcept {
 void enter(green& to) noexcept {
   green& from = *self();
   to.on = from.on;
-  to.bound = from.bound; // a kernel thread of its own is the whole hub's
+  // A kernel thread of its own is the whole hub's: it goes along with who runs.
+  to.bound = std::exchange(from.bound, nullptr);
   if (to.bound) to.bound->bound = &to;
   to.on->current = &to;
   set_thread_pointer(to.thread_pointer);

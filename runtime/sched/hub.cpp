@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "runtime/sched/generator.hpp"
+#include "runtime/sched/patch.hpp"
 #include "runtime/sched/process.hpp"
 #include "runtime/sched/stack_overflow.hpp"
 #include "runtime/sched/state.hpp"
@@ -55,8 +56,9 @@ hub& hub::make_for_this_thread() {
   auto* h = new hub;
   detail::this_hub = h;
   detail::watch_for_stack_overflow();
-  // A sleep ends when it is due, and not up to 50 us later.
-  prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+  // A sleep ends when it is due, and not up to 50 us later. Under the patch the clock is watched
+  // there, and the call would give the thread a kernel thread of its own.
+  if (!detail::patch_table()) prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
   detail::register_hub(*h);
   return *h;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -276,6 +277,26 @@ TEST(identity, lives_in_hubs_of_other_threads) {
   for (auto& thread : threads)
     thread.join();
   EXPECT_EQ(sum, 180);
+}
+
+TEST(identity, goes_with_the_kernel_thread_that_its_hubs_thread_has_of_its_own) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([] {
+      EXPECT_EQ(::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL), 0); // such a call makes it have one
+      for (int round = 0; round < 20; ++round) {
+        std::vector<weft::task<long>> tasks;
+        for (int i = 0; i < 4; ++i)
+          tasks.push_back(weft::spawn([] {
+            rest();
+            return static_cast<long>(::prctl(PR_GET_TIMERSLACK));
+          }));
+        for (auto& task : tasks)
+          EXPECT_EQ(task.get(), 1);
+      }
+    });
+  for (auto& thread : threads)
+    thread.join();
 }
 
 TEST(identity, ends_with_its_hubs_thread) {
