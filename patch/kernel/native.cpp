@@ -85,6 +85,7 @@ bool give_away(green& g) noexcept {
 /// Takes the processor from a worker that is in a call of the kernel's, if one is. Quicker than to
 /// wait for the monitor to find that: two that wait for each other in the kernel have it in turns.
 bool take_over(green& g) noexcept {
+  if (g.bound && g.bound != g.on) return false; // it was given a kernel thread meanwhile
   processor& p = the_machine().processor;
   worker* holder = p.holder.load(std::memory_order_acquire);
   auto expected = worker_state::in_native;
@@ -92,6 +93,7 @@ bool take_over(green& g) noexcept {
   worker& w = *g.on;
   w.state.store(worker_state::running, std::memory_order_relaxed);
   p.holder.store(&w, std::memory_order_release);
+  follow_credentials(w);
   if (the_machine().signals.worker_mask() != w.kernel_mask) apply_worker_mask(w);
   return true;
 }

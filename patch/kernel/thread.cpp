@@ -64,7 +64,8 @@ std::ptrdiff_t self_offset() noexcept {
 } // namespace
 
 void seed_tids(std::uint64_t random) noexcept {
-  next_tid = first_synthetic_tid + static_cast<pid_t>(random % (last_synthetic_tid - first_synthetic_tid));
+  next_tid =
+      first_synthetic_tid + static_cast<pid_t>(random % (last_synthetic_tid - first_synthetic_tid));
 }
 
 void enroll(green& g) noexcept {

@@ -129,8 +129,7 @@ void give_processor(processor& p, worker& to) noexcept {
 void wait_for_processor(worker& w) noexcept {
   set_kernel_mask(every_signal);
   if (w.retired) exit_worker(w);
-  if (w.outdated) adopt(the_credentials);
-  w.outdated = false;
+  follow_credentials(w);
   {
     const spin_guard guard{lock};
     // One that was given the processor before it slept for the first time is no spare.
@@ -186,6 +185,12 @@ void dismiss_spares() noexcept {
 bool is_asleep(worker& w) noexcept {
   const spin_guard guard{lock};
   return static_cast<core::list_hook<spare_tag>&>(w).linked();
+}
+
+void follow_credentials(worker& w) noexcept {
+  // What is bound is never told to: its thread makes the calls itself.
+  if (w.outdated || w.retired) adopt(the_credentials);
+  w.outdated = false;
 }
 
 void have_workers_adopt(worker& done, const credentials& now) noexcept {

@@ -123,6 +123,10 @@ void dismiss_spares() noexcept;
 /// others that are still in calls of the kernel's end when those do.
 void have_workers_adopt(worker& done, const credentials& now) noexcept;
 
+/// Has w, the caller, take over the process's credentials if they have changed since it had the
+/// processor.
+void follow_credentials(worker& w) noexcept;
+
 /// In a fork's child: the caller's is the only kernel thread.
 void forget_workers_but(worker& w) noexcept;
 
