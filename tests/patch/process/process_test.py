@@ -56,7 +56,7 @@ def statistics(errors):
                           lines[1])
     if not first or not second:
         raise AssertionError(f"not understood:\n{errors}")
-    names = ("made", "peak", "switches", "sleep", "futex", "io", "poll", "signal")
+    names = ("made", "peak", "switches", "sleep", "futex", "io", "poll", "signal", "hand-overs", "preemptions")
     return dict(zip(names, map(int, first.groups() + second.groups())))
 
 
@@ -91,7 +91,8 @@ class Statistics(Case):
     def test_of_one_thread(self):
         status, output, errors = weft("nothing", options=["--stats"])
         self.assertEqual((status, output), (0, "done\n"))
-        expected = dict.fromkeys(("switches", "sleep", "futex", "io", "poll", "signal"), 0)
+        expected = dict.fromkeys(
+            ("switches", "sleep", "futex", "io", "poll", "signal", "hand-overs", "preemptions"), 0)
         self.assertEqual(statistics(errors), {**expected, "made": 1, "peak": 1})
 
     def test_at_every_end_that_is_an_exit(self):
@@ -99,6 +100,12 @@ class Statistics(Case):
             status, _, errors = weft("end", how, "3", options=["--stats"])
             self.assertEqual(status, 3)
             self.assertGreaterEqual(statistics(errors)["made"], 2)
+
+    def test_of_preemption_which_can_be_turned_off(self):
+        for options, some in ((["--stats"], True), (["--stats", "--no-preempt"], False)):
+            status, output, errors = weft("compute", options=options)
+            self.assertEqual((status, output), (0, "kernel threads 1\n"))
+            self.assertEqual(statistics(errors)["preemptions"] > 0, some, errors)
 
     def test_as_json(self):
         status, output, errors = weft("work", options=["--stats=json"])

@@ -178,6 +178,27 @@ static void do_alone(void) {
   printf("%d more, then %s\n", count, strerror(errno));
 }
 
+static void* compute(void* unused) {
+  struct timespec begun, now;
+  clock_gettime(CLOCK_MONOTONIC, &begun);
+  do
+    clock_gettime(CLOCK_MONOTONIC, &now);
+  while (now.tv_sec - begun.tv_sec + (now.tv_nsec - begun.tv_nsec) / 1e9 < 0.1);
+  return unused;
+}
+
+/// Threads that make no call; and when they are gone, what is left of weft's.
+static void do_compute(void) {
+  pthread_t threads[2];
+  for (int i = 0; i < 2; ++i)
+    must(pthread_create(&threads[i], NULL, compute, NULL) == 0, "pthread_create");
+  compute(NULL);
+  for (int i = 0; i < 2; ++i)
+    must(pthread_join(threads[i], NULL) == 0, "pthread_join");
+  sleep_ms(20);
+  printf("kernel threads %d\n", kernel_threads());
+}
+
 static void* read_one(void* end) {
   char c = 0;
   must(read(*(int*)end, &c, 1) == 1, "read");
@@ -309,6 +330,8 @@ int main(int argc, char** argv) {
     do_children(argv[0]);
   else if (strcmp(what, "alone") == 0)
     do_alone();
+  else if (strcmp(what, "compute") == 0)
+    do_compute();
   else if (strcmp(what, "inherited") == 0)
     do_inherited();
   else if (strcmp(what, "close-all") == 0)
