@@ -13,6 +13,7 @@
 
 #include "patch/calls/table.hpp"
 #include "patch/kernel/bound_thread.hpp"
+#include "patch/kernel/seccomp_filter.hpp"
 #include "patch/kernel/user_memory.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
@@ -51,6 +52,11 @@ long on_attribute(green& g, syscall_frame&) noexcept {
   return failed ? failed : pass_to_kernel;
 }
 
+long on_seccomp(green& g, syscall_frame& f) noexcept {
+  if (number(f.rdi) == SECCOMP_SET_MODE_FILTER) warn_of_filter(pointer<sock_fprog>(f.rdx));
+  return on_attribute(g, f);
+}
+
 /// What only a process with one thread may do: weft owns none meanwhile.
 long on_unshare(green& g, syscall_frame&) noexcept {
   machine& m = the_machine();
@@ -87,7 +93,7 @@ constexpr call_entry entries[] = {
     {SYS_capset, virtual_when::active, on_attribute},
     {SYS_setns, virtual_when::always, on_unshare},
     {SYS_unshare, virtual_when::always, on_unshare},
-    {SYS_seccomp, virtual_when::active, on_attribute},
+    {SYS_seccomp, virtual_when::always, on_seccomp},
     {SYS_landlock_restrict_self, virtual_when::active, on_attribute},
     {SYS_ptrace, virtual_when::active, on_attribute},
     {SYS_set_mempolicy, virtual_when::active, on_attribute},
@@ -96,6 +102,11 @@ constexpr call_entry entries[] = {
 };
 
 } // namespace
+
+void before_prctl(const syscall_frame& f) noexcept {
+  if (number(f.rdi) == PR_SET_SECCOMP && f.rsi == SECCOMP_MODE_FILTER)
+    warn_of_filter(pointer<sock_fprog>(f.rdx));
+}
 
 bool changes_kernel_thread(int option) noexcept {
   switch (option) {

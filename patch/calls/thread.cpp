@@ -54,6 +54,7 @@ long on_rseq(green& g, syscall_frame& f) noexcept {
 }
 
 long on_prctl(green& g, syscall_frame& f) noexcept {
+  before_prctl(f);
   if (changes_kernel_thread(number(f.rdi)))
     if (const long failed = bind_thread(g)) return failed;
   // The process's name is its main thread's; the others' are kept here.
@@ -84,7 +85,7 @@ constexpr call_entry entries[] = {
     {SYS_set_robust_list, virtual_when::always, on_set_robust_list},
     {SYS_get_robust_list, virtual_when::active, on_get_robust_list},
     {SYS_rseq, virtual_when::active, on_rseq},
-    {SYS_prctl, virtual_when::active, on_prctl},
+    {SYS_prctl, virtual_when::always, on_prctl},
     {SYS_exit, virtual_when::always, on_exit},
 };
 

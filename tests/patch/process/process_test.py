@@ -68,6 +68,19 @@ class Case(unittest.TestCase):
         return expected
 
 
+class Filters(Case):
+    GETPPID, EPOLL_PWAIT = 110, 281
+
+    def test_what_weft_does_not_need_may_be_forbidden(self):
+        self.same_as_native("filter", str(self.GETPPID))
+
+    def test_it_says_what_it_cannot_live_without(self):
+        self.assertEqual(native("filter", str(self.EPOLL_PWAIT)), (0, "filtered\n", ""))
+        self.assertEqual(weft("filter", str(self.EPOLL_PWAIT)),
+                         (0, "filtered\n", "weft: the program's seccomp filter forbids epoll_pwait, a call that "
+                          "weft needs: it may fail or be killed\n"))
+
+
 class Statistics(Case):
     def check_work(self, outcome):
         status, output, errors = outcome

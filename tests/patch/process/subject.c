@@ -6,13 +6,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -199,6 +203,20 @@ static void do_compute(void) {
   printf("kernel threads %d\n", kernel_threads());
 }
 
+/// A filter that answers EPERM to one call, and leaves the rest alone.
+static void do_filter(int forbidden) {
+  struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)forbidden, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const struct sock_fprog program = {sizeof code / sizeof *code, code};
+  must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "PR_SET_NO_NEW_PRIVS");
+  must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0, "PR_SET_SECCOMP");
+  puts("filtered");
+}
+
 static void* read_one(void* end) {
   char c = 0;
   must(read(*(int*)end, &c, 1) == 1, "read");
@@ -332,6 +350,8 @@ int main(int argc, char** argv) {
     do_alone();
   else if (strcmp(what, "compute") == 0)
     do_compute();
+  else if (strcmp(what, "filter") == 0)
+    do_filter(atoi(argv[2]));
   else if (strcmp(what, "inherited") == 0)
     do_inherited();
   else if (strcmp(what, "close-all") == 0)
