@@ -183,6 +183,7 @@ bool quick_flow(std::span<const std::uint8_t> code, instruction_flow& out) noexc
       break;
     if (p - begin == 4) return false;
   }
+  if (repeat && repeat_unequal) return false; // which of them counts is the decoder's to know
   if ((*p & 0xf0) == 0x40) {
     size.wide = *p & 8;
     ++p;
