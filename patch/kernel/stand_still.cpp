@@ -16,6 +16,7 @@
 
 #include "patch/kernel/print.hpp"
 #include "patch/sites/raw_syscall.hpp"
+#include "runtime/core/clock.hpp"
 
 extern "C" void weft_signal_return();
 
@@ -130,8 +131,10 @@ stand_still::stand_still() noexcept {
   const kernel_action action{on_halt, SA_SIGINFO | SA_RESTART | 0x04000000 /* SA_RESTORER */,
                              weft_signal_return, ~std::uint64_t{0}};
   raw_syscall(SYS_rt_sigaction, halt, &action, &previous, 8);
-  constexpr int tries = 200;
-  for (int i = 0; i < tries && !all_; ++i) {
+  // One that has no processor just now may be in the way for long.
+  constexpr core::nanoseconds patience = 5'000'000'000;
+  for (const core::nanoseconds begun = core::monotonic_now();
+       !all_ && core::monotonic_now() - begun < patience;) {
     all_ = try_once();
     if (all_) return;
     release();

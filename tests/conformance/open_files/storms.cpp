@@ -66,7 +66,8 @@ void read_whole(int fd, std::size_t size, std::size_t piece) {
   std::size_t wrong = 0;
   std::vector<char> buffer(piece);
   while (at < size) {
-    const ssize_t n = read(fd, buffer.data(), buffer.size());
+    // No more than is asked for: the next may be there already.
+    const ssize_t n = read(fd, buffer.data(), std::min(piece, size - at));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return fail("read");
     for (ssize_t i = 0; i < n; ++i)
