@@ -39,24 +39,43 @@ struct kernel_action {
 };
 constinit kernel_action previous;
 
-/// Whether a `syscall` follows so closely that what comes before it may be moved. At the
-/// instruction itself, which stays, a thread does no harm.
-bool is_before_a_site(const std::uint8_t* at) noexcept {
+/// As far before a `syscall` as a jump in its place reaches: three short instructions and a long
+/// one (plan.cpp).
+constexpr int longest_layout = 4 + 15;
+
+/// Whether `mov $nr,%eax` stands right before it (is_plain_site): then nothing before the `mov` is
+/// moved.
+bool is_plain(const std::uint8_t* text, long site) noexcept {
+  const bool has_prefix = site >= 6 && (text[site - 6] & 0xf0) == 0x40;
+  return site >= 5 && !has_prefix && text[site - 5] == 0xb8 && text[site - 3] <= 1 &&
+         text[site - 2] == 0 && text[site - 1] == 0;
+}
+
+/// Whether a thread that goes on at `at` may come out between instructions that are moved
+/// meanwhile. At the `syscall` itself, which stays, it does no harm, nor where the first of them
+/// begins.
+bool is_in_a_layout(const std::uint8_t* at) noexcept {
   // Copied by the kernel, since the text may end here.
-  std::uint8_t text[64];
+  std::uint8_t text[longest_layout + 2];
   const iovec here{text, sizeof text};
   const iovec there{const_cast<std::uint8_t*>(at), sizeof text};
   const long size =
       raw_syscall(SYS_process_vm_readv, raw_syscall(SYS_getpid), &here, 1, &there, 1, 0);
-  for (long i = 1; i + 1 < size; ++i)
-    if (text[i] == 0x0f && text[i + 1] == 0x05) return true;
+  const auto is_site = [&](long i) {
+    return i + 1 < size && text[i] == 0x0f && text[i + 1] == 0x05;
+  };
+  // A thread's last call stands in a loop, and is moved as a whole.
+  constexpr std::uint8_t short_jump = 0xeb;
+  if (is_site(0) && size > 2 && text[2] == short_jump) return true;
+  for (long i = 1; i < longest_layout; ++i)
+    if (is_site(i) && !is_plain(text, i)) return true;
   return false;
 }
 
 void on_halt(int, siginfo_t*, void* opaque) noexcept {
   const auto& context = *static_cast<ucontext_t*>(opaque);
   inside.fetch_add(1);
-  if (is_before_a_site(reinterpret_cast<std::uint8_t*>(context.uc_mcontext.gregs[REG_RIP])))
+  if (is_in_a_layout(reinterpret_cast<std::uint8_t*>(context.uc_mcontext.gregs[REG_RIP])))
     in_the_way = true;
   halted.fetch_add(1);
   while (released.load() == 0)
