@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "patch/calls/attributes.hpp"
+#include "patch/calls/libcs_own.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/kernel/configuration.hpp"
 #include "patch/kernel/cpu_time.hpp"
@@ -138,7 +138,7 @@ patch_status patch_all_objects(site_report& report) noexcept {
     return;
   }
   adopt_main_thread();
-  prepare_attributes();
+  find_libc();
   static constinit site_report report;
   const patch_status status = patch_all_objects(report);
   m.why_not = status == patch_status::ok ? nullptr : describe(status);

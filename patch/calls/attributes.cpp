@@ -5,12 +5,11 @@
 #include "patch/calls/attributes.hpp"
 
 #include <errno.h>
-#include <link.h>
 #include <linux/io_uring.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
+#include "patch/calls/libcs_own.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/kernel/bound_thread.hpp"
 #include "patch/kernel/seccomp_filter.hpp"
@@ -19,33 +18,6 @@
 
 namespace weft::patch {
 namespace {
-
-struct range {
-  std::uint64_t low = 0, high = 0;
-};
-constinit range libc;
-
-int note_libc(dl_phdr_info* object, std::size_t, void*) noexcept {
-  const auto in_libc = reinterpret_cast<std::uint64_t>(&::syscall);
-  for (int i = 0; i < object->dlpi_phnum; ++i) {
-    const auto& header = object->dlpi_phdr[i];
-    const std::uint64_t low = object->dlpi_addr + header.p_vaddr;
-    if (header.p_type == PT_LOAD && in_libc >= low && in_libc < low + header.p_memsz) {
-      libc = {low, low + header.p_memsz};
-      return 1;
-    }
-  }
-  return 0;
-}
-
-/// Whether libc makes the call itself, and not the program by syscall(2) or an instruction of its
-/// own. libc's setuid() and its kin are the whole process's, the bare calls are the thread's.
-bool is_libcs_own(const syscall_frame& f) noexcept {
-  constexpr std::uint64_t longest = 64; // of syscall()
-  const auto bare = reinterpret_cast<std::uint64_t>(&::syscall);
-  return f.resume >= libc.low && f.resume < libc.high &&
-         !(f.resume >= bare && f.resume < bare + longest);
-}
 
 long on_attribute(green& g, syscall_frame&) noexcept {
   const long failed = bind_thread(g);
@@ -68,6 +40,7 @@ long on_unshare(green& g, syscall_frame&) noexcept {
 }
 
 long on_credentials(green& g, syscall_frame& f) noexcept {
+  // libc's setuid() and its kin are the whole process's, the bare calls are the thread's.
   if (!is_libcs_own(f)) return on_attribute(g, f);
   return change_credentials(g, f);
 }
@@ -125,10 +98,6 @@ bool changes_kernel_thread(int option) noexcept {
   default:
     return false;
   }
-}
-
-void prepare_attributes() noexcept {
-  dl_iterate_phdr(note_libc, nullptr);
 }
 
 const call_family attribute_calls{entries, sizeof entries / sizeof *entries};

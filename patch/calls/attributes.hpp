@@ -12,7 +12,4 @@ namespace weft::patch {
 /// Looks at what prctl is asked for, and says so if weft cannot live with it.
 void before_prctl(const syscall_frame& f) noexcept;
 
-/// Finds libc, whose setuid() is another's than syscall(SYS_setuid). At start.
-void prepare_attributes() noexcept;
-
 } // namespace weft::patch

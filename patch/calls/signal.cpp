@@ -7,8 +7,10 @@
 
 #include "patch/calls/call_mask.hpp"
 #include "patch/calls/deadline.hpp"
+#include "patch/calls/libcs_own.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/thread.hpp"
 #include "patch/kernel/user_memory.hpp"
 #include "patch/sites/raw_syscall.hpp"
@@ -39,9 +41,14 @@ long on_rt_sigprocmask(green& g, syscall_frame& f) noexcept {
   if (f.rsi) {
     std::uint64_t set;
     if (!get_user(set, pointer<std::uint64_t>(f.rsi))) return -EFAULT;
+    // libc's own two signals are in no set that a program passes through it.
+    const bool brief = set == every_signal && is_libcs_own(f);
     switch (how) {
     case SIG_BLOCK:
-      set_blocked(g, before | set);
+      if (brief)
+        block_all_briefly(g);
+      else
+        set_blocked(g, before | set);
       break;
     case SIG_UNBLOCK:
       set_blocked(g, before & ~set);

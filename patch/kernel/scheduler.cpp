@@ -101,9 +101,18 @@ void count_turn(processor& p) noexcept {
   p.turns.store(p.turns.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
+/// Whether a look at events could make a thread ready. If not, it is left out, which is a system
+/// call saved; a signal needs none to be noticed.
+bool events_may_come(const machine& m) noexcept {
+  return m.reactor.has_waiters() || !m.timers.empty() ||
+         m.processor.returned.load(std::memory_order_relaxed);
+}
+
 /// Gives the processor to the next ready thread, or to the worker's own context.
 void run_next(green& from) noexcept {
-  processor& p = the_machine().processor;
+  machine& m = the_machine();
+  processor& p = m.processor;
+  if (p.budget == 0 && from.on == p.home && !events_may_come(m)) p.budget = turns_between_polls;
   if (p.ready.empty() || p.budget == 0 || p.ready.front().bound) {
     switch_to(from, from.on->idle);
   } else {
@@ -139,15 +148,19 @@ worker* proper_worker(processor& p, worker& w) noexcept {
   }
 }
 
-/// Waits for events, or looks if some are there.
+/// Waits for events, or looks if some are there, and begins another row of turns.
 void poll(machine& m, worker& w) noexcept {
   processor& p = m.processor;
+  // One that stands in for another gives way as soon as that is back.
+  p.budget = &w == p.home ? turns_between_polls : 0;
   core::nanoseconds until = 0;
   if (p.ready.empty()) {
     until = m.timers.next_due();
     // Whoever comes back from now on interrupts the wait.
     p.polling = true;
     if (p.returned) until = 0;
+  } else if (!m.reactor.has_waiters()) {
+    return; // a timer is due, perhaps, and that needs no system call
   }
   const int polled = m.reactor.poll(until);
   p.polling.store(false, std::memory_order_relaxed);
@@ -272,16 +285,17 @@ void work(worker& w) noexcept {
     route_arrived_signal(w);
     take_returned(p);
     fire_timers(m);
-    poll(m, w);
-    take_returned(p);
-    fire_timers(m);
+    // A thread that ends is seen off here, though others are ready and have turns left.
+    if (p.ready.empty() || (p.budget == 0 && events_may_come(m))) {
+      poll(m, w);
+      take_returned(p);
+      fire_timers(m);
+    }
     if (worker* other = proper_worker(p, w)) {
       pass_processor(p, w, *other);
       continue;
     }
     if (p.ready.empty()) continue;
-    // One that stands in for another gives way as soon as that is back.
-    p.budget = &w == p.home ? turns_between_polls : 0;
     m.monitor.look();
     count_turn(p);
     switch_to(w.idle, p.ready.pop_front());

@@ -161,6 +161,9 @@ void deliver_before_first_instruction(green& g) noexcept {
 }
 
 void take_pending_from_kernel(green& g) noexcept {
+  const worker& w = *g.on;
+  // What the kernel does not hold back is not pending there.
+  if (!w.kernel_mask && !w.kernel_blocks_all && !w.signal_arrived) return;
   const timespec none{0, 0};
   siginfo_t info;
   // One at a time, since the kernel takes what is pending for the process next.
@@ -172,6 +175,7 @@ void take_pending_from_kernel(green& g) noexcept {
 }
 
 void hand_pending_to_kernel(green& g) noexcept {
+  if (!g.pending.set() && !the_machine().signals.pending.set()) return;
   siginfo_t info;
   const auto process = raw_syscall(SYS_getpid);
   while (g.pending.pop(g.blocked, info))

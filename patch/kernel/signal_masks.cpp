@@ -41,14 +41,27 @@ void signal_state::reset_after_fork(green& g) noexcept {
   g.on->kernel_mask = g.blocked;
 }
 
-void set_blocked(green& g, std::uint64_t mask) noexcept {
-  mask &= ~unblockable;
+namespace {
+
+/// In the books only; returns what the kernel should block now.
+std::uint64_t note_blocked(green& g, std::uint64_t mask) noexcept {
   signal_state& s = the_machine().signals;
   s.blocked.add(mask & ~g.blocked);
   s.blocked.subtract(g.blocked & ~mask);
   g.blocked = mask;
-  worker& w = *g.on;
-  if (s.worker_mask() != w.kernel_mask) apply_worker_mask(w);
+  return s.worker_mask();
+}
+
+} // namespace
+
+void set_blocked(green& g, std::uint64_t mask) noexcept {
+  const std::uint64_t wanted = note_blocked(g, mask & ~unblockable);
+  if (wanted != g.on->kernel_mask) apply_worker_mask(*g.on);
+}
+
+void block_all_briefly(green& g) noexcept {
+  const std::uint64_t wanted = note_blocked(g, every_signal & ~unblockable);
+  if (g.on->kernel_mask & ~wanted) apply_worker_mask(*g.on);
 }
 
 void apply_worker_mask(worker& w) noexcept {

@@ -70,6 +70,11 @@ struct signal_state {
 /// Makes `mask` what g blocks, and tells the kernel if that changes what workers block.
 void set_blocked(green& g, std::uint64_t mask) noexcept;
 
+/// The same for g blocking everything for a moment, as libc does around pthread_create and at a
+/// thread's end. The kernel is not told to hold back more: to block and let in again would cost two
+/// of its calls. What arrives meanwhile is pending with us, or acts by default a moment earlier.
+void block_all_briefly(green& g) noexcept;
+
 /// Gives the worker's kernel thread, the caller, its own alternate signal stack.
 void prepare_signal_stack(worker& w) noexcept;
 

@@ -119,7 +119,7 @@ void become_single(green& g) noexcept {
   dismiss_spares();
   hand_pending_to_kernel(g);
   m.now = phase::single;
-  apply_worker_mask(*g.on);
+  if (m.signals.worker_mask() != g.on->kernel_mask) apply_worker_mask(*g.on);
   if (m.phase_changed) m.phase_changed(phase::single);
 }
 
@@ -186,8 +186,11 @@ long create_thread(green& creator, const syscall_frame& frame, const clone_args&
 
 void begin_thread(green& g) noexcept {
   g.started = true;
-  deliver_before_first_instruction(g);
-  g.in_kernel = false;
+  do {
+    g.in_kernel = true;
+    deliver_before_first_instruction(g);
+    leave_weft(g);
+  } while (signal_is_deliverable(g));
   weft_resume_frame(g.first_frame);
 }
 
