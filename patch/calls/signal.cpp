@@ -147,28 +147,6 @@ long on_rt_tgsigqueueinfo(green& g, syscall_frame& f) noexcept {
   return send_to_thread(g, number(f.rsi), number(f.rdx), &info);
 }
 
-/// A timer whose signal is for one thread: the kernel sends it to the process, and we find the
-/// thread when it comes.
-long on_timer_create(green& g, syscall_frame& f) noexcept {
-  sigevent event;
-  if (!f.rsi || !get_user(event, pointer<sigevent>(f.rsi))) return pass_to_kernel;
-  const pid_t tid = event._sigev_un._tid;
-  if (event.sigev_notify != SIGEV_THREAD_ID || !find_thread(tid)) return pass_to_kernel;
-  event.sigev_notify = SIGEV_SIGNAL;
-  int id;
-  long result = raw_syscall(SYS_timer_create, f.rdi, &event, &id);
-  if (is_error(result)) return result;
-  result = put_user(pointer<int>(f.rdx), id) ? keep_timer(g, id, event.sigev_signo, tid) : -EFAULT;
-  if (is_error(result)) raw_syscall(SYS_timer_delete, id);
-  return result;
-}
-
-long on_timer_delete(green& g, syscall_frame& f) noexcept {
-  const long result = raw_syscall(SYS_timer_delete, f.rdi);
-  if (result == 0) forget_timer(g, number(f.rdi));
-  return result;
-}
-
 long on_sigaltstack(green& g, syscall_frame& f) noexcept {
   const stack_t before = g.alternate_stack;
   const auto* base = static_cast<const char*>(before.ss_sp);
@@ -208,8 +186,6 @@ constexpr call_entry entries[] = {
     {SYS_tkill, virtual_when::active, on_tkill},
     {SYS_tgkill, virtual_when::active, on_tgkill},
     {SYS_rt_tgsigqueueinfo, virtual_when::active, on_rt_tgsigqueueinfo},
-    {SYS_timer_create, virtual_when::always, on_timer_create},
-    {SYS_timer_delete, virtual_when::always, on_timer_delete},
     {SYS_sigaltstack, virtual_when::always, on_sigaltstack},
 };
 

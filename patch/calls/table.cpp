@@ -32,6 +32,7 @@ constexpr family families[] = {
     {&thread_calls, 0},
     {&futex_calls, 0},
     {&signal_calls, 0},
+    {&timer_calls, 0},
     {&memory_calls, 0},
     {&process_calls, 0},
     {&descriptor_calls, 0},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <sys/mman.h>
 
+#include "patch/kernel/cpu_timers.hpp"
 #include "patch/kernel/fibers.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/native.hpp"
@@ -70,6 +71,7 @@ green* recipient(const siginfo_t& info, green& current) noexcept {
 
 void find_taker(const siginfo_t& info, green& current) noexcept {
   if (asks_for_dump(info.si_signo)) return the_machine().dump(nullptr);
+  if (is_cpu_timers_wake_up(info)) return attend_cpu_timers();
   if (const thread_timer* timer = timer_of(info)) {
     if (green* named = find_thread(timer->tid)) send_signal(*named, info);
     return;
@@ -221,7 +223,7 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   if (!ours) {
     // A kernel thread that weft did not make, or a vfork child.
     if (!g) m.futexes.expect_outsiders();
-    if (errand what; is_errand(*info, what)) return;
+    if (errand what; is_errand(*info, what) || is_cpu_timers_wake_up(*info)) return;
     if (asks_for_dump(signal)) {
       if (!g) raw_syscall(SYS_tgkill, m.main_tid, m.processor.holder.load()->tid, signal);
     } else if (is_caught(action))

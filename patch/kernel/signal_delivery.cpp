@@ -102,7 +102,9 @@ bool on_alternate_stack(const green& g, const void* sp) noexcept {
 
 /// Takes the next signal of `among` that is pending for g, its own before the process's.
 bool next_signal(green& g, std::uint64_t among, siginfo_t& info) noexcept {
-  return g.pending.pop(among, info) || the_machine().signals.pending.pop(among, info);
+  if (!g.pending.pop(among, info) && !the_machine().signals.pending.pop(among, info)) return false;
+  note_timers_signal(info);
+  return true;
 }
 
 bool take_signal(green& g, siginfo_t& info, ucontext_t& context) noexcept {

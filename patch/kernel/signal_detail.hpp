@@ -43,6 +43,10 @@ inline void set_kernel_mask(std::uint64_t mask) noexcept {
 /// The timer that sent the signal if it is for one thread, else null.
 [[nodiscard]] const thread_timer* timer_of(const siginfo_t& info) noexcept;
 
+/// If a timer sent what is now taken: how often it expired meanwhile goes into `info`, and is what
+/// timer_getoverrun tells.
+void note_timers_signal(siginfo_t& info) noexcept;
+
 /// Timers are not inherited.
 void forget_timers() noexcept;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "patch/kernel/configuration.hpp"
+#include "patch/kernel/cpu_timers.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/signal_detail.hpp"
 
@@ -36,6 +37,7 @@ void signal_state::reset_after_fork(green& g) noexcept {
   blocked = awaited = signal_counts{};
   add(g);
   forget_timers();
+  forget_cpu_timers();
   waiter_descriptor = -1;
   g.on->signal_arrived = false;
   g.on->kernel_mask = g.blocked;

@@ -13,7 +13,7 @@ constinit object_pool<queued_signal> nodes;
 
 void signal_queue::push(const siginfo_t& info) noexcept {
   const std::uint64_t bit = signal_bit(info.si_signo);
-  if ((set_ & bit) && (info.si_signo < first_realtime || overrun(info))) return;
+  if ((set_ & bit) && (overrun(info) || info.si_signo < first_realtime)) return;
   set_ |= bit;
   if (queued_signal* node = nodes.make()) {
     node->info = info;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <errno.h>
 
+#include "patch/kernel/cpu_timers.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/object_pool.hpp"
 #include "patch/kernel/signal_detail.hpp"
@@ -9,14 +10,6 @@ namespace weft::patch {
 namespace {
 
 constinit object_pool<thread_timer> timers;
-
-thread_timer* find_timer(int id) noexcept {
-  thread_timer* found = nullptr;
-  the_machine().signals.timers.for_each([&](thread_timer& t) {
-    if (t.id == id) found = &t;
-  });
-  return found;
-}
 
 /// A signal is in `timed` while there is a timer of it: then the kernel lets it in, and calls us.
 void look_at_signal(green& g, int signal) noexcept {
@@ -33,6 +26,14 @@ void look_at_signal(green& g, int signal) noexcept {
 }
 
 } // namespace
+
+thread_timer* find_timer(int id) noexcept {
+  thread_timer* found = nullptr;
+  the_machine().signals.timers.for_each([&](thread_timer& t) {
+    if (t.id == id) found = &t;
+  });
+  return found;
+}
 
 long keep_timer(green& g, int id, int signal, pid_t tid) noexcept {
   thread_timer* made = timers.make();
@@ -63,6 +64,17 @@ void forget_timers() noexcept {
 
 const thread_timer* timer_of(const siginfo_t& info) noexcept {
   return info.si_code == SI_TIMER ? find_timer(info.si_timerid) : nullptr;
+}
+
+void note_timers_signal(siginfo_t& info) noexcept {
+  if (info.si_code != SI_TIMER) return;
+  if (thread_timer* timer = find_timer(info.si_timerid)) {
+    timer->overrun = info.si_overrun;
+  } else if (cpu_timer* other = find_cpu_timer(info.si_timerid)) {
+    info.si_overrun += other->unseen;
+    other->unseen = 0;
+    other->overrun = info.si_overrun;
+  }
 }
 
 } // namespace weft::patch

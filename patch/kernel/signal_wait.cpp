@@ -21,7 +21,12 @@ long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
       return found.si_signo;
     }
     const timespec none{0, 0};
-    return raw_syscall(SYS_rt_sigtimedwait, &set, info, &none, 8);
+    const long result = raw_syscall(SYS_rt_sigtimedwait, &set, &found, &none, 8);
+    if (result > 0) {
+      note_timers_signal(found);
+      if (info) *info = found;
+    }
+    return result;
   };
   s.awaited.add(set);
   apply_worker_mask(*g.on);

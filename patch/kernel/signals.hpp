@@ -38,6 +38,7 @@ struct thread_timer : core::list_hook<> {
   int id;
   int signal;
   pid_t tid;
+  int overrun = 0; // of the last signal that was taken
 };
 
 /// Dispositions and the masks' bookkeeping.
@@ -125,6 +126,7 @@ long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
 /// From now on the signal of timer `id` is for thread `tid`. -EAGAIN if there is no memory.
 long keep_timer(green& g, int id, int signal, pid_t tid) noexcept;
 void forget_timer(green& g, int id) noexcept;
+[[nodiscard]] thread_timer* find_timer(int id) noexcept;
 
 /// Makes a raw write of g's, the caller, with its own mind about SIGPIPE: the kernel sends
 /// that to the worker, which may well not block it.

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include "patch/kernel/bound_thread.hpp"
+#include "patch/kernel/cpu_timers.hpp"
 #include "patch/kernel/fibers.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/process.hpp"
@@ -109,7 +110,8 @@ void become_single(green& g) noexcept {
   if (!m.may_be_single || g.tid != m.main_tid) return;
   m.may_be_single = false;
   // A dump interrupts calls of the kernel's, some of which would wait again from the beginning.
-  if (m.dump) return m.monitor.start();
+  // The kernel does not know how much time the thread had used until it was left alone.
+  if (m.dump || any_cpu_timers()) return m.monitor.start();
   unbind_last(g);
   // Whoever stands in gives the processor back as soon as the initial kernel thread is free.
   while (g.on != m.processor.home) {

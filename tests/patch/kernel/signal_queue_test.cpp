@@ -49,6 +49,20 @@ TEST_F(signal_queue_test, a_standard_signal_is_kept_once_with_what_came_first) {
   EXPECT_EQ(pop(), none);
 }
 
+TEST_F(signal_queue_test, a_timers_signal_is_kept_once_and_counts_the_others) {
+  for (const int signal : {SIGALRM, 40}) {
+    siginfo_t info = numbered(signal, 1);
+    info.si_code = SI_TIMER;
+    info.si_timerid = 3;
+    info.si_overrun = 2;
+    queue.push(info);
+    queue.push(info);
+    ASSERT_TRUE(queue.pop(all, info));
+    EXPECT_EQ(info.si_overrun, 5);
+    EXPECT_EQ(queue.set(), 0u);
+  }
+}
+
 TEST_F(signal_queue_test, realtime_signals_queue_in_their_order) {
   for (int i = 0; i < 3; ++i)
     queue.push(numbered(40, i));
