@@ -151,8 +151,7 @@ worker* proper_worker(processor& p, worker& w) noexcept {
 /// Waits for events, or looks if some are there, and begins another row of turns.
 void poll(machine& m, worker& w) noexcept {
   processor& p = m.processor;
-  // One that stands in for another gives way as soon as that is back.
-  p.budget = &w == p.home ? turns_between_polls : 0;
+  p.budget = turns_between_polls;
   core::nanoseconds until = 0;
   if (p.ready.empty()) {
     until = m.timers.next_due();
@@ -296,6 +295,8 @@ void work(worker& w) noexcept {
       continue;
     }
     if (p.ready.empty()) continue;
+    // One that stands in for another, or is one thread's own, gives way after each turn.
+    if (&w != p.home) p.budget = 0;
     m.monitor.look();
     count_turn(p);
     switch_to(w.idle, p.ready.pop_front());
