@@ -69,7 +69,7 @@ long wait(green& g, std::uint32_t* word, std::uint32_t expected, std::uint32_t b
   return wait_in_kernel;
 }
 
-long on_futex(green& g, syscall_frame& f) noexcept {
+long on_other_futex(green& g, syscall_frame& f) noexcept {
   auto* word = pointer<std::uint32_t>(f.rdi);
   auto* other = pointer<std::uint32_t>(f.r8);
   const int operation = number(f.rsi);
@@ -123,6 +123,28 @@ long on_futex(green& g, syscall_frame& f) noexcept {
   default:
     return pass_to_kernel; // the kernel's own error for what it does not know
   }
+}
+
+long on_futex(green& g, syscall_frame& f) noexcept {
+  // What libc's locks do: nothing lies between the dispatcher and the table of futexes then.
+  if (futexes().all_within()) [[likely]] {
+    switch (number(f.rsi)) {
+    case FUTEX_WAKE_PRIVATE:
+      return futexes().wake(pointer<std::uint32_t>(f.rdi), number(f.rdx), ~0u);
+    case FUTEX_WAIT_PRIVATE:
+      if (!f.r10)
+        return futexes().wait(g, pointer<std::uint32_t>(f.rdi), static_cast<std::uint32_t>(f.rdx),
+                              ~0u, core::never);
+      break;
+    case FUTEX_WAIT_BITSET_PRIVATE:
+    case FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME:
+      if (!f.r10)
+        return futexes().wait(g, pointer<std::uint32_t>(f.rdi), static_cast<std::uint32_t>(f.rdx),
+                              static_cast<std::uint32_t>(f.r9), core::never);
+      break;
+    }
+  }
+  return on_other_futex(g, f);
 }
 
 /// An absolute deadline on a clock that the newer calls let the caller choose.

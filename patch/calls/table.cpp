@@ -238,20 +238,45 @@ extern "C" void weft_native(weft::patch::syscall_frame* frame) {
   } while (signal_is_deliverable(g));
 }
 
-extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame* frame) {
-  using namespace weft::patch;
-  green& g = *self();
-  if (g.has_double && is_double(g)) [[unlikely]]
-    return pass_doubles_call(*frame);
-  const auto number = frame->rax;
-  g.in_kernel = true;
-  g.call_restarted = false;
-  g.has_call_mask = false;
-  const call_handler handler = handlers[number];
+namespace weft::patch {
+namespace {
+
+/// Whether a handler's result is the call's own: all of errors.hpp lies below.
+bool is_answer(long result) noexcept {
+  return result > restart_if_allowed;
+}
+static_assert(restart_if_allowed > restart_always && restart_if_allowed > restart_unless_handled &&
+              restart_if_allowed > pass_to_kernel && restart_if_allowed > spawn_in_kernel &&
+              restart_if_allowed > wait_in_kernel);
+
+/// Whether something is to be done at the end of g's call, beyond looking after signals. In one,
+/// since nearly always nothing is.
+bool has_more_to_do(const green& g) noexcept {
+  return g.refused | g.restore_blocked | g.on->preempt.load(std::memory_order_relaxed) |
+         the_machine().may_be_single;
+}
+
+/// Whether a signal has come for whomever. (What is pending may be blocked.)
+bool signal_came(const green& g) noexcept {
+  return g.on->signal_arrived | (g.pending.set() != 0) | (the_machine().signals.pending.set() != 0);
+}
+
+/// Handles what came at the last moment: the program's code might make no call for long.
+[[gnu::noinline, gnu::cold]] void attend_to_signals(green& g, syscall_frame& frame) noexcept {
+  leave_weft(g);
+  while (signal_is_deliverable(g)) {
+    g.in_kernel = true;
+    deliver_signals(g, frame);
+    leave_weft(g);
+  }
+}
+
+/// The end of a call whose handler's first result this is, whatever that means.
+[[gnu::noinline, gnu::cold]] dispatch_result finish_call(green& g, syscall_frame& frame,
+                                                         long result) noexcept {
+  const call_handler handler = handlers[frame.rax];
   for (;;) {
-    g.call = frame; // again after a signal handler, whose calls were others
-    long result = handler(g, *frame);
-    if (g.refused) [[unlikely]] {
+    if (g.refused) {
       g.refused = false;
       if (result == -EINTR || (result <= restart_if_allowed && result >= restart_unless_handled))
         result = -ECANCELED;
@@ -260,26 +285,46 @@ extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame
     // A thread may come back on another worker: nothing about it is kept from before.
     if (g.on->signal_arrived || g.restore_blocked || signal_is_deliverable(g) ||
         (result <= restart_if_allowed && result >= restart_unless_handled))
-      result = settle(g, *frame, result, again);
-    if (again) {
-      g.call_restarted = true;
-      continue;
-    }
-    if (g.on->preempt.load(std::memory_order_relaxed)) give_way(g);
-    if (the_machine().may_be_single) become_single(g);
-    g.waits_natively = result == wait_in_kernel;
-    if (result == wait_in_kernel) result = pass_to_kernel;
-    const bool answered = result != pass_to_kernel && result != spawn_in_kernel;
-    if (answered) frame->rax = static_cast<std::uint64_t>(result);
-    leave_weft(g);
-    // What came at the last moment: the program's code might make no call for long.
-    while (result != spawn_in_kernel && signal_is_deliverable(g)) {
-      g.in_kernel = true;
-      deliver_signals(g, *frame);
-      leave_weft(g);
-    }
-    if (answered) return dispatch_result::done;
-    if (result == spawn_in_kernel) lend_for_spawn(g);
-    return result == pass_to_kernel ? dispatch_result::native : dispatch_result::spawn;
+      result = settle(g, frame, result, again);
+    if (!again) break;
+    g.call_restarted = true;
+    g.call = &frame; // again after a signal handler, whose calls were others
+    result = handler(g, frame);
   }
+  if (g.on->preempt.load(std::memory_order_relaxed)) give_way(g);
+  if (the_machine().may_be_single) become_single(g);
+  g.waits_natively = result == wait_in_kernel;
+  if (result == wait_in_kernel) result = pass_to_kernel;
+  const bool answered = result != pass_to_kernel && result != spawn_in_kernel;
+  if (answered) frame.rax = static_cast<std::uint64_t>(result);
+  if (result != spawn_in_kernel)
+    attend_to_signals(g, frame);
+  else
+    leave_weft(g);
+  if (answered) return dispatch_result::done;
+  if (result == spawn_in_kernel) lend_for_spawn(g);
+  return result == pass_to_kernel ? dispatch_result::native : dispatch_result::spawn;
+}
+
+} // namespace
+} // namespace weft::patch
+
+extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame* frame) {
+  using namespace weft::patch;
+  green& g = *self();
+  if (g.has_double && is_double(g)) [[unlikely]]
+    return pass_doubles_call(*frame);
+  g.in_kernel = true;
+  g.call_restarted = false;
+  g.has_call_mask = false;
+  g.call = frame;
+  const long result = handlers[frame->rax](g, *frame);
+  if (!is_answer(result) || has_more_to_do(g)) [[unlikely]]
+    return finish_call(g, *frame, result);
+  frame->rax = static_cast<std::uint64_t>(result);
+  g.in_kernel = false;
+  asm volatile("" ::: "memory"); // a signal from here on finds the program's code
+  if (signal_came(g)) [[unlikely]]
+    attend_to_signals(g, *frame);
+  return dispatch_result::done;
 }

@@ -50,7 +50,11 @@ long futex_table::wait(green& g, std::uint32_t* word, std::uint32_t expected, st
 long futex_table::wake(std::uint32_t* word, int most, std::uint32_t bitset) noexcept {
   if (!aligned(word) || bitset == 0) return -EINVAL;
   bucket& b = of(word);
-  if (b.empty()) return 0;
+  return b.empty() ? 0 : wake_in(b, word, most, bitset);
+}
+
+/// The same, if the waiters are in `b`.
+long futex_table::wake_in(bucket& b, std::uint32_t* word, int most, std::uint32_t bitset) noexcept {
   if (most < 1) most = 1; // the kernel counts after it has woken one
   long woken = 0;
   bool misused = false;

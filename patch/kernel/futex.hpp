@@ -24,6 +24,8 @@ class futex_table {
   [[nodiscard]] bool reaches_outside(const std::uint32_t* word, bool is_private) noexcept {
     return outsiders_ || (!is_private && shared.contains(word));
   }
+  /// Whether no word of a private call has.
+  [[nodiscard]] bool all_within() const noexcept { return !outsiders_; }
   /// From now on any word may have waiters that weft knows nothing of. Any thread,
   /// async-signal-safe.
   void expect_outsiders() noexcept { outsiders_ = true; }
@@ -81,6 +83,7 @@ class futex_table {
   bucket& of(const std::uint32_t* word) noexcept;
   /// Puts g, the caller, among the waiters of `word`: for any wake-up, and no lock.
   futex_waiter& queue(green& g, futex_waiter& w, std::uint32_t* word) noexcept;
+  long wake_in(bucket& b, std::uint32_t* word, int most, std::uint32_t bitset) noexcept;
   long sleep(green& g, core::nanoseconds deadline) noexcept;
 
   bucket table_[buckets];

@@ -197,10 +197,6 @@ void pass_processor(processor& p, worker& w, worker& other) noexcept {
 
 } // namespace
 
-void prepare_park(green& g) noexcept {
-  g.why = wakeup::none;
-}
-
 wakeup park(green& g, core::nanoseconds deadline, park_reason reason, bool interruptible) noexcept {
   machine& m = the_machine();
   if (g.why == wakeup::none && interruptible && signal_is_deliverable(g)) g.why = wakeup::signal;

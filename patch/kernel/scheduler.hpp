@@ -11,7 +11,9 @@ namespace weft::patch {
 
 /// Announces that `g`, the caller, is about to park: an `unpark` from here on is not lost.
 /// Done before the waiter is put where a waker can find it.
-void prepare_park(green& g) noexcept;
+inline void prepare_park(green& g) noexcept {
+  g.why = wakeup::none;
+}
 
 /// Runs others until `unpark(g)`, `deadline`, or, if `interruptible`, until a signal is
 /// pending that g does not block. Says which came first.
