@@ -42,6 +42,17 @@ core::nanoseconds futex_deadline(green& g, int command, bool realtime,
   return deadline_on(realtime || command == FUTEX_LOCK_PI ? CLOCK_REALTIME : CLOCK_MONOTONIC, t);
 }
 
+/// Whether g's wait for a word that others than weft's threads may change is made by the ring, and
+/// not in the kernel thread that g runs on. That one costs a kernel thread and the ring none, but
+/// a word to and fro between two processes takes 3 us there and 14 to 40 by the ring, whose thread
+/// must run each time: the few who wait first are better off so.
+bool waits_by_ring(const green& g) noexcept {
+  constexpr unsigned few = 4;
+  machine& m = the_machine();
+  if (g.bound || (!g.fiber && m.native_waiters < few)) return false;
+  return m.futex_ring.open();
+}
+
 /// A fiber's wait for a word that others than weft's threads may change: in the kernel it would
 /// hold its hub up. It waits here, where the others' wake-ups do not come, and looks at the word
 /// from time to time: whoever wakes has changed it.
@@ -63,10 +74,13 @@ long wait(green& g, std::uint32_t* word, std::uint32_t expected, std::uint32_t b
   if (!aligned(word) || bitset == 0) return -EINVAL;
   if (!futexes().reaches_outside(word, is_private))
     return futexes().wait(g, word, expected, bitset, until);
-  if (g.fiber) return wait_and_look(g, word, expected, bitset, until);
   // The kernel would say no more about a word that has changed.
   if (const long differs = compare(word, expected)) return differs;
-  return wait_in_kernel;
+  if (waits_by_ring(g)) {
+    const long result = the_machine().futex_ring.wait(g, word, expected, bitset, is_private, until);
+    if (result != wait_in_kernel) return result;
+  }
+  return g.fiber ? wait_and_look(g, word, expected, bitset, until) : wait_in_kernel;
 }
 
 long on_other_futex(green& g, syscall_frame& f) noexcept {
@@ -184,7 +198,9 @@ long wait_any(green& g, const syscall_frame& f, futex_waitv* words, futex_waiter
     if (!futexes().reaches_outside(pointer<std::uint32_t>(words[i].uaddr),
                                    words[i].flags & FUTEX_PRIVATE_FLAG))
       futexes().expect_outsiders();
-  return wait_in_kernel;
+  if (!waits_by_ring(g)) return wait_in_kernel;
+  const core::nanoseconds until = chosen_deadline(pointer<timespec>(f.r10), number(f.r8));
+  return until < 0 ? until : the_machine().futex_ring.wait_any(g, words, count, until);
 }
 
 long on_futex_waitv(green& g, syscall_frame& f) noexcept {

@@ -99,6 +99,7 @@ long change_credentials(green& g, const syscall_frame& frame) noexcept {
     m.monitor.stop();
     if (m.now == phase::active) m.monitor.start();
   }
+  m.futex_ring.adopt(now);
   have_workers_adopt(*g.on, now);
   return result;
 }

@@ -75,8 +75,9 @@ struct green : entry_state,
   /// recorded by the worker and acted upon when the handler is done, as kernels do.
   volatile bool in_kernel = false;
 
-  long native_number = 0;      // of the call that the kernel makes for it, or made last
-  bool waits_natively = false; // that call is to wait for others
+  long native_number = 0;        // of the call that the kernel makes for it, or made last
+  bool waits_natively = false;   // that call is to wait for others
+  bool is_native_waiter = false; // counted in machine::native_waiters
 
   std::uint64_t spawn_flags = 0; // clone's, of the process that it makes, or made last
   bool spawning = false;         // the kernel is about to make it: others may not run meanwhile
@@ -98,7 +99,7 @@ struct green : entry_state,
   std::uint64_t saved_blocked = 0; // what sigsuspend, ppoll, ... will put back
   bool restore_blocked = false;
   bool interrupted_without = false; // a signal found it while its worker had no processor
-  std::uint64_t call_mask = 0; // what the kernel blocks during the call that is left to it
+  std::uint64_t call_mask = 0;      // what the kernel blocks during the call that is left to it
   bool has_call_mask = false;
   signal_queue pending;
   stack_t alternate_stack{nullptr, SS_DISABLE, 0};

@@ -3,11 +3,13 @@
 
 #include <ucontext.h>
 
+#include <atomic>
 #include <cstdint>
 #include <new>
 
 #include "patch/kernel/files_in_use.hpp"
 #include "patch/kernel/futex.hpp"
+#include "patch/kernel/futex_ring.hpp"
 #include "patch/kernel/green.hpp"
 #include "patch/kernel/monitor.hpp"
 #include "patch/kernel/object_pool.hpp"
@@ -46,7 +48,7 @@ struct machine {
   object_pool<green> greens;
 
   patch::processor processor;
-  worker first; // on the process's initial kernel thread
+  worker first;             // on the process's initial kernel thread
   worker* initial = &first; // whose kernel thread is the process's first
   patch::monitor monitor;
   /// Only the main thread is left: its next call ends the active phase.
@@ -58,6 +60,8 @@ struct machine {
   signal_state signals;
   stack_store stacks;
   patch::ring ring;
+  patch::futex_ring futex_ring;
+  std::atomic<unsigned> native_waiters{0}; // threads in calls of the kernel's that are to wait
   files_in_use files;
   statistics stats;
 

@@ -56,6 +56,12 @@ void mark(green& g) noexcept {
   w.state.store(worker_state::in_native, std::memory_order_release);
 }
 
+void count_waiter(green& g) noexcept {
+  if (g.is_native_waiter) return; // a handler has left the last one for good
+  g.is_native_waiter = true;
+  ++the_machine().native_waiters;
+}
+
 /// Before a call that is to wait the processor is given to whoever can use it, not left to be taken
 /// away some milliseconds later. False: nobody can.
 bool give_away(green& g) noexcept {
@@ -105,6 +111,7 @@ long native_call(green& g, const syscall_frame& frame) noexcept {
   the_machine().monitor.look();
   const bool waits = g.waits_natively;
   g.waits_natively = false;
+  if (waits) count_waiter(g);
   if (!waits || !give_away(g)) {
     // As the program's own code from here on: what signals do is done at once.
     leave_weft(g);
@@ -116,12 +123,19 @@ long native_call(green& g, const syscall_frame& frame) noexcept {
   const auto told = waits ? nullptr : the_machine().slow_call;
   const core::nanoseconds began = told ? core::monotonic_now() : 0;
   const long result = weft_native_call(&frame);
+  forget_waiter(g);
   const core::nanoseconds took = told ? core::monotonic_now() - began : 0;
   // Before the worker is looked at: a handler may have taken g to another one.
   g.in_kernel = true;
   regain_processor(g);
   if (told && took > the_configuration().warn_blocking * 1'000'000L) told(g, frame, took);
   return result;
+}
+
+void forget_waiter(green& g) noexcept {
+  if (!g.is_native_waiter) return;
+  g.is_native_waiter = false;
+  --the_machine().native_waiters;
 }
 
 void lend_for_spawn(green& g) noexcept {

@@ -25,6 +25,9 @@ long native_call(green& g, long number, Arguments... arguments) noexcept {
   return native_call(g, frame);
 }
 
+/// g, the caller, does not wait in the kernel any more, or never comes back to where it did.
+void forget_waiter(green& g) noexcept;
+
 /// A process that g, the caller, makes by vfork keeps it waiting: until `regain_processor` the
 /// processor may be taken away. Nothing of weft's happens in between.
 void lend_for_spawn(green& g) noexcept;

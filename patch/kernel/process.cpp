@@ -22,6 +22,9 @@ void start_over_in_child(green& g) noexcept {
   if (m.signals.waiter_descriptor >= 0) close_own(m.signals.waiter_descriptor);
   m.signals.reset_after_fork(g);
   m.ring.reset_after_fork();
+  m.futex_ring.reset_after_fork();
+  m.native_waiters = 0;
+  g.is_native_waiter = false;
   m.files.reset_after_fork();
   reset_scheduler_after_fork(g);
   // What others' calls kept open: nobody here goes on with them.

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <linux/io_uring.h>
-
-#include <cstddef>
-#include <cstdint>
+#include "patch/kernel/io_ring.hpp"
 
 namespace weft::patch {
 
@@ -25,19 +22,14 @@ class ring {
   long attempt(io_uring_sqe entry) noexcept;
 
   /// In a fork's child: the parent's is not ours.
-  void reset_after_fork() noexcept;
+  void reset_after_fork() noexcept { ring_.close(); }
 
  private:
-  bool map() noexcept;
   bool submit(const io_uring_sqe& entry) noexcept;
   bool harvest(long& result) noexcept;
 
-  int descriptor_ = -1;
+  io_ring ring_;
   bool refused_ = false;
-  io_uring_params layout_{};
-  char* rings_ = nullptr;
-  io_uring_sqe* entries_ = nullptr;
-  std::size_t rings_size_ = 0;
 };
 
 } // namespace weft::patch

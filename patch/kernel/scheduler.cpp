@@ -163,6 +163,7 @@ void poll(machine& m, worker& w) noexcept {
   }
   const int polled = m.reactor.poll(until);
   p.polling.store(false, std::memory_order_relaxed);
+  m.futex_ring.harvest();
   if (polled < 0 && polled != -EINTR && p.ready.empty()) { // no descriptor is left to poll with
     const timespec pause{0, shortage_pause};
     raw_syscall(SYS_nanosleep, &pause, nullptr);

@@ -10,6 +10,7 @@
 #include "patch/kernel/cpu_timers.hpp"
 #include "patch/kernel/fibers.hpp"
 #include "patch/kernel/machine.hpp"
+#include "patch/kernel/native.hpp"
 #include "patch/kernel/process.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/spin_lock.hpp"
@@ -119,6 +120,7 @@ void become_single(green& g) noexcept {
     if (g.on != m.processor.home) let_holder_run();
   }
   dismiss_spares();
+  m.futex_ring.stop();
   hand_pending_to_kernel(g);
   m.now = phase::single;
   if (m.signals.worker_mask() != g.on->kernel_mask) apply_worker_mask(*g.on);
@@ -203,6 +205,7 @@ void exit_thread(green& g, int status) noexcept {
     end_process(status);
   }
   walk_robust_list(g);
+  forget_waiter(g); // cancelled there
   g.in_kernel = true;
   if (g.fiber) leave_fiber(g);
   leave(g);
