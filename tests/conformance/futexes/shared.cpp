@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Process-shared objects between threads of several processes, some under weft and some native.
-#include "tests/conformance/futexes/other_process.hpp"
+#include "tests/conformance/futexes/crowd.hpp"
 #include "tests/conformance/signals/signal_set.hpp"
 
-#include <atomic>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <semaphore.h>
 
@@ -317,13 +315,16 @@ void wake_counts() {
   expect_equal(status_of(other), "exited 0", "the other one");
 }
 
+#define BOTH_WAYS(check)                                                                           \
+  {#check, check}, {                                                                               \
+#check "_in_a_crowd", in_a_crowd < check>                                                      \
+  }
+
 const checks registered{
-    {"semaphores", semaphores},     {"semaphores_here", semaphores_here},
-    {"two_mappings", two_mappings}, {"mutexes", mutexes},
-    {"conditions", conditions},     {"barriers_and_rwlocks", barriers_and_rwlocks},
-    {"others_go_on", others_go_on}, {"times_out", times_out},
-    {"interrupted", interrupted},   {"cancelled", cancelled},
-    {"wake_counts", wake_counts},
+    BOTH_WAYS(semaphores),   BOTH_WAYS(semaphores_here), BOTH_WAYS(two_mappings),
+    BOTH_WAYS(mutexes),      BOTH_WAYS(conditions),      BOTH_WAYS(barriers_and_rwlocks),
+    BOTH_WAYS(others_go_on), BOTH_WAYS(times_out),       BOTH_WAYS(interrupted),
+    BOTH_WAYS(cancelled),    BOTH_WAYS(wake_counts),
 };
 
 } // namespace
