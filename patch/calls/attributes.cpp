@@ -25,7 +25,7 @@ long on_attribute(green& g, syscall_frame&) noexcept {
 }
 
 long on_seccomp(green& g, syscall_frame& f) noexcept {
-  if (number(f.rdi) == SECCOMP_SET_MODE_FILTER) warn_of_filter(pointer<sock_fprog>(f.rdx));
+  if (number(f.rdi) == SECCOMP_SET_MODE_FILTER) prepare_for_filter(pointer<sock_fprog>(f.rdx));
   return on_attribute(g, f);
 }
 
@@ -78,7 +78,7 @@ constexpr call_entry entries[] = {
 
 void before_prctl(const syscall_frame& f) noexcept {
   if (number(f.rdi) == PR_SET_SECCOMP && f.rsi == SECCOMP_MODE_FILTER)
-    warn_of_filter(pointer<sock_fprog>(f.rdx));
+    prepare_for_filter(pointer<sock_fprog>(f.rdx));
 }
 
 bool changes_kernel_thread(int option) noexcept {

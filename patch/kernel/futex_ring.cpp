@@ -178,8 +178,17 @@ void futex_ring::wake_finished() noexcept {
   }
 }
 
-/// The thread has ended, and what it had asked for with it. All who wait look at their words again,
-/// and wait by themselves from now on.
+void futex_ring::refuse() noexcept {
+  if (ring_.is_open()) {
+    ends_ = true;
+    call();
+    give_up();
+  }
+  refused_ = true;
+}
+
+/// When the thread has ended, and what it had asked for with it: for those who wait it is as if
+/// they had been woken.
 void futex_ring::give_up() noexcept {
   wait_for_end(&alive_);
   lost_ = false;

@@ -74,6 +74,10 @@ class futex_ring {
   /// Nobody waits any more: ends the thread, and returns when it has ended.
   void stop() noexcept;
 
+  /// From now on there is none: the kernel would kill whoever used it. All who wait look at their
+  /// words again, and wait by themselves.
+  void refuse() noexcept;
+
   /// In a fork's child: the parent's is not ours.
   void reset_after_fork() noexcept;
 

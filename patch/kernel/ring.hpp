@@ -21,6 +21,12 @@ class ring {
   /// if the ring can't be used.
   long attempt(io_uring_sqe entry) noexcept;
 
+  /// From now on there is none: the kernel would kill whoever used it.
+  void refuse() noexcept {
+    ring_.close();
+    refused_ = true;
+  }
+
   /// In a fork's child: the parent's is not ours.
   void reset_after_fork() noexcept { ring_.close(); }
 

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 
+#include "patch/kernel/machine.hpp"
 #include "patch/kernel/print.hpp"
 #include "patch/kernel/user_memory.hpp"
 
@@ -52,6 +53,13 @@ bool is_forbidden(std::uint32_t answer) noexcept {
   default:
     return false;
   }
+}
+
+bool forbids(const sock_fprog& filter, int number) noexcept {
+  seccomp_data call{};
+  call.nr = number;
+  call.arch = AUDIT_ARCH_X86_64;
+  return is_forbidden(evaluate_filter(filter.filter, filter.len, call));
 }
 
 /// The accumulator after an arithmetic instruction; false if it divides by zero.
@@ -157,17 +165,20 @@ std::uint32_t evaluate_filter(const sock_filter* code, unsigned count,
   return SECCOMP_RET_ALLOW;
 }
 
-void warn_of_filter(const sock_fprog* program) noexcept {
+void prepare_for_filter(const sock_fprog* program) noexcept {
   static constinit bool said = false;
   sock_fprog filter;
-  if (said || !get_user(filter, program)) return;
+  if (!get_user(filter, program)) return;
+  if (forbids(filter, SYS_io_uring_setup) || forbids(filter, SYS_io_uring_enter) ||
+      forbids(filter, SYS_io_uring_register)) {
+    the_machine().ring.refuse();
+    the_machine().futex_ring.refuse();
+  }
+  if (said) return;
   const char* first = nullptr;
   unsigned others = 0;
   for (const need& each : needs) {
-    seccomp_data call{};
-    call.nr = each.number;
-    call.arch = AUDIT_ARCH_X86_64;
-    if (!is_forbidden(evaluate_filter(filter.filter, filter.len, call))) continue;
+    if (!forbids(filter, each.number)) continue;
     if (first)
       ++others;
     else

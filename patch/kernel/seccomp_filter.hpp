@@ -14,8 +14,9 @@ namespace weft::patch {
 [[nodiscard]] std::uint32_t evaluate_filter(const sock_filter* code, unsigned count,
                                             const seccomp_data& call) noexcept;
 
-/// Says on standard error if the filter, a sock_fprog of the program's, forbids calls that weft
-/// itself makes: under it the program may fail where natively it would not. Once in a process.
-void warn_of_filter(const sock_fprog* program) noexcept;
+/// Before the filter, a sock_fprog of the program's, is set: does without io_uring if it forbids
+/// that, and says on standard error if it forbids other calls that weft itself makes: under it the
+/// program may fail where natively it would not. That is said once in a process.
+void prepare_for_filter(const sock_fprog* program) noexcept;
 
 } // namespace weft::patch

@@ -452,36 +452,39 @@ void credentials() {
   expect_equal(status_of(child), "exited 0", "the child");
 }
 
-// io_uring is forbidden while threads wait by it, for all threads: they go on waiting.
-void forbidden_later() {
+// io_uring is forbidden while threads wait by it, for one thread or for all: they go on waiting.
+void forbid_later(unsigned answer, unsigned flags) {
   const shared_object<table> t;
+  const auto wait = [&](int) {
+    while (sem_wait(&t->semaphore) != 0) {
+    }
+  };
   const pid_t child = in_child([&] {
     const crowd others;
-    threads all(10, [&](int) {
-      while (sem_wait(&t->semaphore) != 0) {
-      }
-    });
+    threads before(10, wait);
     let_others_block();
     sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_enter, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, SYS_io_uring_setup, 0, 2),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, SYS_io_uring_register, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, answer),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     const sock_fprog program{sizeof code / sizeof *code, code};
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
-      return 1;
-    threads more(10, [&](int) {
-      while (sem_wait(&t->semaphore) != 0) {
-      }
-    });
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) != 0) return 1;
+    threads after(10, wait);
     let_others_block();
     for (int i = 0; i < 20; ++i)
       sem_post(&t->semaphore);
     return 0;
   });
   expect_equal(status_of(child), "exited 0", "the child");
+}
+void forbidden_later() {
+  forbid_later(SECCOMP_RET_ERRNO | EPERM, SECCOMP_FILTER_FLAG_TSYNC);
+  forbid_later(SECCOMP_RET_KILL_PROCESS, SECCOMP_FILTER_FLAG_TSYNC);
+  forbid_later(SECCOMP_RET_KILL_PROCESS, 0);
 }
 
 const checks registered{
