@@ -89,25 +89,31 @@ double run_read_zero(long n) {
   });
 }
 
+template <class Turn>
+struct player {
+  Turn* turn;
+  int side;
+  long turns;
+};
+
+/// Not inlined where it is called: threads that do the same run the same code, and whoever comes
+/// back from a switch returns to where the other would.
+template <class Turn>
+[[gnu::noinline]] void* play(void* argument) {
+  auto& p = *static_cast<player<Turn>*>(argument);
+  for (long i = 0; i < p.turns; ++i)
+    (*p.turn)(p.side);
+  return nullptr;
+}
+
 /// Two threads play `turn(0)` and `turn(1)`; n turns in all.
 template <class Turn>
 double duet(long n, Turn& turn) {
-  struct player {
-    Turn* turn;
-    int side;
-    long turns;
-  };
-  const auto play = [](void* argument) -> void* {
-    auto& p = *static_cast<player*>(argument);
-    for (long i = 0; i < p.turns; ++i)
-      (*p.turn)(p.side);
-    return nullptr;
-  };
-  player second{&turn, 1, n / 2}, first{&turn, 0, n / 2};
+  player<Turn> second{&turn, 1, n / 2}, first{&turn, 0, n / 2};
   return timed([&] {
     pthread_t thread;
-    check(pthread_create(&thread, nullptr, play, &second) == 0, "pthread_create");
-    play(&first);
+    check(pthread_create(&thread, nullptr, play<Turn>, &second) == 0, "pthread_create");
+    play<Turn>(&first);
     pthread_join(thread, nullptr);
   });
 }

@@ -210,8 +210,12 @@ void on_preempted(int, siginfo_t* info, void* opaque) noexcept {
 
 void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   auto& context = *static_cast<ucontext_t*>(opaque);
-  if (is_fault(*info) && resume_after_user_fault(opaque)) return;
+  clear_alignment_check(context);
   green* g = self();
+  if (is_fault(*info)) {
+    if (g && g->in_kernel && g->call && withdraw_flag(*info, context, *g->call)) return;
+    if (resume_after_user_fault(opaque)) return;
+  }
   machine& m = the_machine();
   const signal_state::action& action = m.signals.actions[signal];
   const bool ours = g && !g->passthrough && !is_double(*g);

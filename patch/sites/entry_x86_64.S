@@ -51,7 +51,9 @@
   CFI_PC_FROM_STACK
 .endm
 
-/* Flags: lahf and seto cost two cycles where pushf and popf cost twenty. */
+/* Flags: lahf and seto cost two cycles where popf costs twenty, and pushf as much as whatever is
+ * under way needs to end: 9 ns right after the locked instruction that nearly every futex call of
+ * libc's follows. */
 .macro FLAGS_TO_AX
   lahf
   seto    %al
@@ -61,9 +63,16 @@
   sahf
 .endm
 
-/* From the state at entry to a syscall_frame at rsp. Afterwards rbx == U-152. */
-.macro SAVE_FRAME
+/* From the state at entry to a syscall_frame at rsp. Afterwards rbx == U-152. With `in_ax` the flags
+ * are where FLAGS_TO_AX put them and the call's number is in rcx; of the rare flags only DF is looked
+ * for then, which would break what is called: the others are left as they are (signal_arrival.cpp,
+ * switch_x86_64.S). */
+.macro SAVE_FRAME in_ax=0
+  .if \in_ax
+  lea     -8(%rsp), %rsp
+  .else
   pushfq
+  .endif
   .cfi_adjust_cfa_offset 8
   push    %rbx
   .cfi_adjust_cfa_offset 8
@@ -72,7 +81,11 @@
   .cfi_def_cfa_register rbx
   and     $-16, %rsp
   sub     $WEFT_FRAME_SIZE, %rsp
+  .if \in_ax
+  mov     %rcx, WEFT_FRAME_RAX(%rsp)
+  .else
   mov     %rax, WEFT_FRAME_RAX(%rsp)
+  .endif
   mov     %rdi, WEFT_FRAME_RDI(%rsp)
   mov     %rsi, WEFT_FRAME_RSI(%rsp)
   mov     %rdx, WEFT_FRAME_RDX(%rsp)
@@ -94,10 +107,26 @@
   and     $-WEFT_SLOT_SIZE, %rcx
   mov     (%rcx), %rcx
   mov     %rcx, WEFT_FRAME_RESUME(%rsp)
+  .if \in_ax
+  movzbl  %al, %ecx
+  shl     $11, %ecx
+  movzbl  %ah, %edx
+  lea     0x200(%rcx,%rdx), %ecx
+  mov     %rcx, WEFT_FRAME_RFLAGS(%rsp)
+  mov     %rsp, %rsi                    /* which way do string instructions go? */
+  lodsb
+  cmp     %rsp, %rsi
+  ja      .Lplain_flags\@
+  pushfq
+  pop     %rcx
+  and     $RARE_FLAGS, %ecx
+  or      %rcx, WEFT_FRAME_RFLAGS(%rsp)
+  .else
   mov     8(%rbx), %rcx
   mov     %rcx, WEFT_FRAME_RFLAGS(%rsp)
   test    $RARE_FLAGS, %ecx
   jz      .Lplain_flags\@
+  .endif
   pushq   $PLAIN_FLAGS
   popfq
 .Lplain_flags\@:
@@ -172,9 +201,7 @@ weft_entry:
   cmpb    $0, WEFT_STATE_PASSTHROUGH(%r11)
   jne     .Lnot_virtual
 
-  FLAGS_FROM_AX
-  mov     %rcx, %rax
-  SAVE_FRAME
+  SAVE_FRAME in_ax=1
   mov     %rsp, %rdi
   call    weft_dispatch
   cmp     $1, %eax
