@@ -314,10 +314,10 @@ extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame
   green& g = *self();
   if (g.has_double && is_double(g)) [[unlikely]]
     return pass_doubles_call(*frame);
-  g.call = frame; // first: on_signal notes flags there
   g.in_kernel = true;
   g.call_restarted = false;
   g.has_call_mask = false;
+  g.call = frame;
   const long result = handlers[frame->rax](g, *frame);
   if (!is_answer(result) || has_more_to_do(g)) [[unlikely]]
     return finish_call(g, *frame, result);

@@ -213,7 +213,7 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   clear_alignment_check(context);
   green* g = self();
   if (is_fault(*info)) {
-    if (g && g->in_kernel && g->call && withdraw_flag(*info, context, *g->call)) return;
+    if (g && g->in_kernel && is_programs_trap(*info, context, g->call)) return;
     if (resume_after_user_fault(opaque)) return;
   }
   machine& m = the_machine();

@@ -22,10 +22,10 @@ void frame_from_context(const ucontext_t& context, syscall_frame& frame) noexcep
 
 /// The flags by which the program has the processor trap after each instruction, or at addresses
 /// that are not aligned, mean nothing to the kernel. The entry stub, for which it would be dear to
-/// look, leaves them alone. If the trap that is told of in `info` found weft's code because of one,
-/// takes it back until `call` ends, and returns true.
-[[nodiscard]] bool withdraw_flag(const siginfo_t& info, ucontext_t& context,
-                                 syscall_frame& call) noexcept;
+/// look, leaves them alone. Whether it is because of one that weft's code was interrupted as `info`
+/// tells: then that may go on, the second having been taken back until `call` ends.
+[[nodiscard]] bool is_programs_trap(const siginfo_t& info, ucontext_t& context,
+                                    syscall_frame* call) noexcept;
 
 /// The second of them is not taken back by the kernel when it calls a signal handler: does that,
 /// for the handler in which this is called. `context` has it put back afterwards.

@@ -35,7 +35,6 @@ static_assert(sizeof(siginfo_t) == 128);
 constexpr int software_reserved = 464;
 constexpr std::uint32_t extended_magic = 0x46505853;
 
-constexpr greg_t trap_flag = 1 << 8;
 constexpr greg_t alignment_check = 1 << 18;
 
 struct alignas(16) floating_state {
@@ -96,14 +95,12 @@ const void* interrupted_stack(const ucontext_t& context) noexcept {
   return reinterpret_cast<const void*>(context.uc_mcontext.gregs[REG_RSP]);
 }
 
-bool withdraw_flag(const siginfo_t& info, ucontext_t& context, syscall_frame& call) noexcept {
-  greg_t flag = 0;
-  if (info.si_signo == SIGTRAP && info.si_code == TRAP_TRACE) flag = trap_flag;
-  if (info.si_signo == SIGBUS && info.si_code == BUS_ADRALN) flag = alignment_check;
+bool is_programs_trap(const siginfo_t& info, ucontext_t& context, syscall_frame* call) noexcept {
+  if (info.si_signo == SIGTRAP) return info.si_code == TRAP_TRACE;
   greg_t& flags = context.uc_mcontext.gregs[REG_EFL];
-  if (!(flags & flag)) return false;
-  flags &= ~flag;
-  call.rflags |= static_cast<std::uint64_t>(flag);
+  if (info.si_signo != SIGBUS || !(flags & alignment_check) || !call) return false;
+  flags &= ~alignment_check;
+  call->rflags |= static_cast<std::uint64_t>(alignment_check);
   return true;
 }
 

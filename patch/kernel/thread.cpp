@@ -152,6 +152,7 @@ long create_thread(green& creator, const syscall_frame& frame, const clone_args&
     m.greens.destroy(g);
     return -EAGAIN;
   }
+  g->in_kernel = true; // until it begins: it is self() an instant before its stack is
   g->tid = new_tid();
   g->on = creator.on;
   g->blocked = creator.blocked;

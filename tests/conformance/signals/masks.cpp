@@ -6,7 +6,10 @@
 #include <poll.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include <vector>
 
@@ -187,7 +190,72 @@ void blocked_while_its_handler_runs() {
   signal(SIGUSR1, SIG_DFL);
 }
 
+// A mask that a program sets by the bare call is no matter of a moment, even one that libc itself
+// uses only for moments.
+void everything_blocked_by_a_bare_call() {
+  const pid_t child = fork();
+  if (child == 0) {
+    const std::uint64_t everything = ~std::uint64_t{0};
+    std::thread([&] {
+      std::thread other([&] {
+        syscall(SYS_rt_sigprocmask, SIG_BLOCK, &everything, nullptr, sizeof everything);
+        usleep(20'000);
+      });
+      syscall(SYS_rt_sigprocmask, SIG_SETMASK, &everything, nullptr, sizeof everything);
+      other.join();
+    }).join();
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &everything, nullptr, sizeof everything);
+    std::thread([&] {
+      kill(getpid(), SIGTERM);
+      sched_yield();
+    }).join();
+    sigset_t pending;
+    sigpending(&pending);
+    _exit(sigismember(&pending, SIGTERM) == 1 ? 7 : 8);
+  }
+  int how = 0;
+  waitpid(child, &how, 0);
+  expect(WIFEXITED(how), "a signal that all block does not kill");
+  expect_equal(WEXITSTATUS(how), 7, "and is pending");
+}
+
+std::atomic<int> while_blocked{0};
+
+void note_alarm(int, siginfo_t*, void* context) {
+  const auto& mask = static_cast<ucontext_t*>(context)->uc_sigmask;
+  if (sigismember(&mask, SIGALRM) == 1) while_blocked.fetch_add(1);
+  handled.fetch_add(1);
+}
+
+// libc blocks all signals for moments then.
+void signals_while_threads_are_made() {
+  handled.store(0);
+  struct sigaction action {
+  }, before{};
+  action.sa_sigaction = note_alarm;
+  action.sa_flags = SA_SIGINFO | SA_RESTART;
+  sigaction(SIGALRM, &action, &before);
+  const itimerval often{{0, 200}, {0, 200}}, never{};
+  setitimer(ITIMER_REAL, &often, nullptr);
+  wait_until(
+      [] {
+        for (int i = 0; i < 20; ++i) {
+          std::thread one([] { expect(!is_blocked(SIGALRM), "a new thread's mask"); });
+          std::thread other([] { sched_yield(); });
+          one.join();
+          other.join();
+        }
+        return handled.load() >= 200;
+      },
+      "200 alarms");
+  setitimer(ITIMER_REAL, &never, nullptr);
+  sigaction(SIGALRM, &before, nullptr);
+  expect_equal(while_blocked.load(), 0, "alarms handled by a thread that blocked them");
+}
+
 const checks registered{
+    {"everything_blocked_by_a_bare_call", everything_blocked_by_a_bare_call},
+    {"signals_while_threads_are_made", signals_while_threads_are_made},
     {"mask_of_each_thread", mask_of_each_thread},
     {"sigkill_cannot_be_blocked", sigkill_cannot_be_blocked},
     {"pending_until_unblocked", pending_until_unblocked},
