@@ -50,18 +50,24 @@ long try_connect(int fd, const sockaddr* address, unsigned length) noexcept {
   return result == -EINPROGRESS || result == -EALREADY ? -EAGAIN : result;
 }
 
+/// The kernel's own connect. It is seldom that it waits for long, and then it does so in many
+/// threads: the first one's processor is taken away, the others give theirs.
+long connect_natively() noexcept {
+  return the_machine().native_connects > 0 ? wait_in_kernel : pass_to_kernel;
+}
+
 } // namespace
 
 long connect_parked(green& g, int fd, const sockaddr* address, unsigned length) noexcept {
   ring& r = the_machine().ring;
   // Of AF_UNIX's full backlogs poll tells nothing.
   if (kind_of(fd) != fd_kind::socket || socket_option(fd, SO_DOMAIN) == AF_UNIX || !r.open())
-    return pass_to_kernel;
+    return connect_natively();
   file_call call{g, fd, core::io_out, send_timeout};
   for (;;) {
     const std::uint32_t ticket = the_machine().reactor.ticket(call.fd());
     const long result = try_connect(call.fd(), address, length);
-    if (result == -ENOSYS) return pass_to_kernel;
+    if (result == -ENOSYS) return connect_natively();
     if (result != -EAGAIN) return result;
     do {
       the_machine().reactor.clear(call.fd(), core::io_out, ticket);

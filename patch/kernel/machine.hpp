@@ -61,7 +61,9 @@ struct machine {
   stack_store stacks;
   patch::ring ring;
   patch::futex_ring futex_ring;
-  std::atomic<unsigned> native_waiters{0}; // threads in calls of the kernel's that are to wait
+  /// Threads in calls of the kernel's that are to wait for others, and in connect.
+  std::atomic<unsigned> native_waiters{0};
+  std::atomic<unsigned> native_connects{0};
   files_in_use files;
   statistics stats;
 

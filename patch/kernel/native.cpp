@@ -56,10 +56,10 @@ void mark(green& g) noexcept {
   w.state.store(worker_state::in_native, std::memory_order_release);
 }
 
-void count_waiter(green& g) noexcept {
-  if (g.is_native_waiter) return; // a handler has left the last one for good
-  g.is_native_waiter = true;
-  ++the_machine().native_waiters;
+void count_in(green& g, std::atomic<unsigned>& count) noexcept {
+  forget_waiter(g); // if a handler has left the last one for good
+  g.counted_in = &count;
+  ++count;
 }
 
 /// Before a call that is to wait the processor is given to whoever can use it, not left to be taken
@@ -111,7 +111,10 @@ long native_call(green& g, const syscall_frame& frame) noexcept {
   the_machine().monitor.look();
   const bool waits = g.waits_natively;
   g.waits_natively = false;
-  if (waits) count_waiter(g);
+  if (g.native_number == SYS_connect)
+    count_in(g, the_machine().native_connects);
+  else if (waits)
+    count_in(g, the_machine().native_waiters);
   if (!waits || !give_away(g)) {
     // As the program's own code from here on: what signals do is done at once.
     leave_weft(g);
@@ -133,9 +136,9 @@ long native_call(green& g, const syscall_frame& frame) noexcept {
 }
 
 void forget_waiter(green& g) noexcept {
-  if (!g.is_native_waiter) return;
-  g.is_native_waiter = false;
-  --the_machine().native_waiters;
+  if (!g.counted_in) return;
+  --*g.counted_in;
+  g.counted_in = nullptr;
 }
 
 void lend_for_spawn(green& g) noexcept {

@@ -23,8 +23,8 @@ void start_over_in_child(green& g) noexcept {
   m.signals.reset_after_fork(g);
   m.ring.reset_after_fork();
   m.futex_ring.reset_after_fork();
-  m.native_waiters = 0;
-  g.is_native_waiter = false;
+  m.native_waiters = m.native_connects = 0;
+  g.counted_in = nullptr;
   m.files.reset_after_fork();
   reset_scheduler_after_fork(g);
   // What others' calls kept open: nobody here goes on with them.

@@ -2,6 +2,7 @@
 #include "tests/conformance/check.hpp"
 #include "tests/conformance/descriptors.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <poll.h>
 #include <sys/un.h>
@@ -163,6 +164,43 @@ void unix_listener() {
   close(server);
 }
 
+// Where connect is left to the kernel each waits there: that is seldom, but never alone.
+void two_hundred_connect_in_vain() {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string name = "weft-conformance-vain-" + std::to_string(getpid());
+  name.copy(address.sun_path + 1, name.size());
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  const int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  expect_equal(bind(server, reinterpret_cast<sockaddr*>(&address), length), 0, "bind");
+  expect_equal(listen(server, 0), 0, "listen");
+  const int first = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  expect_equal(connect(first, reinterpret_cast<sockaddr*>(&address), length), 0, "connect");
+  std::atomic<int> refused{0};
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 200; ++i)
+    clients.emplace_back([&] {
+      const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      expect_errno(connect(fd, reinterpret_cast<sockaddr*>(&address), length), ECONNREFUSED,
+                   "connect");
+      refused.fetch_add(1);
+      close(fd);
+    });
+  clock::duration longest{};
+  for (int i = 0; i < 50; ++i) {
+    const stopwatch watch;
+    usleep(1000);
+    longest = std::max(longest, watch.elapsed());
+  }
+  expect(longest < 500ms, "others go on");
+  expect_equal(refused.load(), 0, "all wait");
+  close(server);
+  for (std::thread& client : clients)
+    client.join();
+  expect_equal(refused.load(), 200, "refused in the end");
+  close(first);
+}
+
 void time_limits_of_sockets() {
   const tcp_pair pair;
   const listener server;
@@ -244,6 +282,7 @@ const checks registered{
     {"connect_without_blocking", connect_without_blocking},
     {"connect_to_a_full_backlog", connect_to_a_full_backlog},
     {"unix_listener", unix_listener},
+    {"two_hundred_connect_in_vain", two_hundred_connect_in_vain},
     {"time_limits_of_sockets", time_limits_of_sockets},
     {"poll_a_listener", poll_a_listener},
     {"accept_on_what_does_not_listen", accept_on_what_does_not_listen},
