@@ -165,7 +165,7 @@ void unix_listener() {
 }
 
 // Where connect is left to the kernel each waits there: that is seldom, but never alone.
-void two_hundred_connect_in_vain() {
+void hundreds_connect_in_vain() {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const std::string name = "weft-conformance-vain-" + std::to_string(getpid());
@@ -178,7 +178,7 @@ void two_hundred_connect_in_vain() {
   expect_equal(connect(first, reinterpret_cast<sockaddr*>(&address), length), 0, "connect");
   std::atomic<int> refused{0};
   std::vector<std::thread> clients;
-  for (int i = 0; i < 200; ++i)
+  for (int i = 0; i < 400; ++i)
     clients.emplace_back([&] {
       const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
       expect_errno(connect(fd, reinterpret_cast<sockaddr*>(&address), length), ECONNREFUSED,
@@ -192,12 +192,12 @@ void two_hundred_connect_in_vain() {
     usleep(1000);
     longest = std::max(longest, watch.elapsed());
   }
-  expect(longest < 500ms, "others go on");
+  expect(longest < 1500ms, "others go on");
   expect_equal(refused.load(), 0, "all wait");
   close(server);
   for (std::thread& client : clients)
     client.join();
-  expect_equal(refused.load(), 200, "refused in the end");
+  expect_equal(refused.load(), 400, "refused in the end");
   close(first);
 }
 
@@ -282,7 +282,7 @@ const checks registered{
     {"connect_without_blocking", connect_without_blocking},
     {"connect_to_a_full_backlog", connect_to_a_full_backlog},
     {"unix_listener", unix_listener},
-    {"two_hundred_connect_in_vain", two_hundred_connect_in_vain},
+    {"hundreds_connect_in_vain", hundreds_connect_in_vain},
     {"time_limits_of_sockets", time_limits_of_sockets},
     {"poll_a_listener", poll_a_listener},
     {"accept_on_what_does_not_listen", accept_on_what_does_not_listen},
