@@ -149,6 +149,7 @@ patch_status patch_all_objects(site_report& report) noexcept {
     return;
   }
   take_over_clocks();
+  m.futexes.shared.look_for_others();
   if (wanted.dump_signal && prepare_worker(the_machine().first)) become_active();
   if (wanted.verbose) tell(report);
   if (wanted.statistics != report_form::none) keep_report_open();

@@ -23,8 +23,14 @@ struct procmap_query {
 constexpr unsigned long ask_procmap = _IOWR('f', 17, procmap_query);
 constexpr std::uint64_t vma_shared = 8;
 
-/// Looks for the line `start-end perm ...` that covers `address`; 0 or 1, or -1: there is none.
-int search_maps(int maps, std::uintptr_t address) noexcept {
+long open_maps() noexcept {
+  return raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
+}
+
+/// Looks for the first line `start-end perm ...` that `is_wanted(start, end, shared)`. Whether it
+/// is shared, 0 or 1, or -1: there is none.
+template <class Predicate>
+int search_maps(int maps, Predicate&& is_wanted) noexcept {
   char buffer[2048];
   enum { start, end, permissions, rest } field = start;
   std::uintptr_t bounds[2] = {};
@@ -39,7 +45,7 @@ int search_maps(int maps, std::uintptr_t address) noexcept {
         position = 0;
       } else if (field == permissions) {
         if (++position < 4) continue;
-        if (address >= bounds[0] && address < bounds[1]) return c == 's';
+        if (is_wanted(bounds[0], bounds[1], c == 's')) return c == 's';
         field = rest;
       } else if (field != rest) {
         if (c == '-')
@@ -57,7 +63,7 @@ int search_maps(int maps, std::uintptr_t address) noexcept {
 
 /// As above, by the kernel's own look-up where it has one.
 int ask_kernel(std::uintptr_t address) noexcept {
-  const long maps = raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
+  const long maps = open_maps();
   if (is_error(maps)) return -1;
   procmap_query query{};
   query.size = sizeof query;
@@ -67,12 +73,22 @@ int ask_kernel(std::uintptr_t address) noexcept {
   if (asked == 0)
     found = (query.vma_flags & vma_shared) != 0;
   else if (asked != -ENOENT)
-    found = search_maps(static_cast<int>(maps), address);
+    found =
+        search_maps(static_cast<int>(maps), [&](std::uintptr_t start, std::uintptr_t end, bool) {
+          return address >= start && address < end;
+        });
   raw_syscall(SYS_close, maps);
   return found;
 }
 
 } // namespace
+
+void shared_memory::look_for_others() noexcept {
+  const long maps = open_maps();
+  const auto any = [](std::uintptr_t, std::uintptr_t, bool shared) { return shared; };
+  if (is_error(maps) || search_maps(static_cast<int>(maps), any) == 1) note_change();
+  if (!is_error(maps)) raw_syscall(SYS_close, maps);
+}
 
 bool shared_memory::look_up(std::uintptr_t address) noexcept {
   const std::uintptr_t number = address >> 12;

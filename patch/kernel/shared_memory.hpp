@@ -14,6 +14,9 @@ class shared_memory {
   /// ask.
   void note_change() noexcept { ++changes_; }
 
+  /// At the beginning: there may be shared mappings that were made before.
+  void look_for_others() noexcept;
+
   [[nodiscard]] bool contains(const void* at) noexcept {
     return changes_ != 0 && look_up(reinterpret_cast<std::uintptr_t>(at));
   }

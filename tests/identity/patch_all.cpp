@@ -2,6 +2,8 @@
 // weft::patch_all() in a program that was started without weft: one scene a process, named by the
 // argument, since what is patched stays patched.
 #include <poll.h>
+#include <semaphore.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -239,6 +241,63 @@ void children() {
   expect(a.get() == 1 && b.get() == 2 && WEXITSTATUS(c.get()) == 3, "statuses");
 }
 
+/// Semaphores to and fro between fibers here and the threads of another process.
+void with_words_of_other_processes() {
+  constexpr int players = 20, rounds = 20;
+  struct table {
+    sem_t ping[players], pong[players], never;
+  };
+  auto* t = static_cast<table*>(
+      ::mmap(nullptr, sizeof(table), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  for (int i = 0; i < players; ++i) {
+    ::sem_init(&t->ping[i], 1, 0);
+    ::sem_init(&t->pong[i], 1, 0);
+  }
+  ::sem_init(&t->never, 1, 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < players; ++i)
+      threads.emplace_back([t, i] {
+        for (int k = 0; k < rounds; ++k) {
+          while (::sem_wait(&t->ping[i]) != 0) {
+          }
+          ::sem_post(&t->pong[i]);
+        }
+      });
+    for (auto& thread : threads)
+      thread.join();
+    ::_exit(5);
+  }
+  weft::patch_all();
+  int through = 0;
+  auto play = [&](int i) {
+    for (int k = 0; k < rounds; ++k) {
+      ::sem_post(&t->ping[i]);
+      while (::sem_wait(&t->pong[i]) != 0) {
+      }
+    }
+    ++through;
+  };
+  // One that nobody wakes ends by its own time-out, and meanwhile the others play.
+  auto in_vain = weft::spawn([&] {
+    timespec until;
+    ::clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 1;
+    return ::sem_timedwait(&t->never, &until) == -1 && errno == ETIMEDOUT;
+  });
+  std::vector<weft::task<void>> fibers;
+  for (int i = 1; i < players; ++i)
+    fibers.push_back(weft::spawn(play, i));
+  std::thread green([&] { play(0); });
+  weft::joinall(fibers);
+  green.join();
+  expect(through == players, "all played");
+  expect(in_vain.get(), "in vain");
+  int status = 0;
+  expect(::waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 5, "the child");
+}
+
 } // namespace
 
 int main(int count, char** arguments) {
@@ -252,6 +311,7 @@ int main(int count, char** arguments) {
       {"with_locks_between_all_kinds", with_locks_between_all_kinds},
       {"from_another_thread", from_another_thread},
       {"children", children},
+      {"with_words_of_other_processes", with_words_of_other_processes},
   };
   if (count != 2 || !scenes.contains(arguments[1])) {
     std::fprintf(stderr, "usage: patch-all SCENE\n");
