@@ -31,6 +31,7 @@ long make_thread_timer(green& g, clockid_t clock, sigevent event, int& id) noexc
 
 long delete_timer(green& g, int id) noexcept {
   if (cpu_timer* t = find_cpu_timer(id)) {
+    drop_timers_signals(id, t->tid);
     destroy_cpu_timer(*t);
     return 0;
   }
@@ -71,15 +72,24 @@ bool put_setting(std::uint64_t to, const timer_setting& s) noexcept {
                   itimerspec{as_timespec(s.interval), as_timespec(s.value)});
 }
 
-long on_timer_settime(green&, syscall_frame& f) noexcept {
-  cpu_timer* t = find_cpu_timer(number(f.rdi));
-  if (!t) return raw_syscall(SYS_timer_settime, f.rdi, f.rsi, f.rdx, f.r10);
+long on_timer_settime(green& g, syscall_frame& f) noexcept {
+  const int id = number(f.rdi);
+  cpu_timer* t = find_cpu_timer(id);
+  if (!t) {
+    // What arrives from here on may be of the new time already.
+    route_arrived_signal(*g.on);
+    const long result = raw_syscall(SYS_timer_settime, f.rdi, f.rsi, f.rdx, f.r10);
+    const thread_timer* for_thread = find_timer(id);
+    if (!is_error(result)) drop_timers_signals(id, for_thread ? for_thread->tid : 0);
+    return result;
+  }
   itimerspec asked;
   if (!f.rdx) return -EINVAL;
   if (!get_user(asked, pointer<itimerspec>(f.rdx))) return -EFAULT;
   const timer_setting next{span_of(asked.it_value), span_of(asked.it_interval)};
   if (next.value < 0 || next.interval < 0) return -EINVAL;
   const timer_setting before = left_of(*t);
+  drop_timers_signals(id, t->tid);
   const long result = set_cpu_timer(*t, next, f.rsi & TIMER_ABSTIME);
   if (is_error(result)) return result;
   return !f.r10 || put_setting(f.r10, before) ? 0 : -EFAULT;

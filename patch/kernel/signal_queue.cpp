@@ -59,6 +59,20 @@ bool signal_queue::overrun(const siginfo_t& info) noexcept {
   return found;
 }
 
+void signal_queue::drop_timer(int id) noexcept {
+  if (!set_) return;
+  int dropped = 0; // a timer has one
+  queue_.for_each([&](queued_signal& node) {
+    if (node.info.si_code != SI_TIMER || node.info.si_timerid != id) return;
+    dropped = node.info.si_signo;
+    node.unlink();
+    nodes.destroy(&node);
+  });
+  bool more = dropped == 0;
+  queue_.for_each([&](queued_signal& node) { more = more || node.info.si_signo == dropped; });
+  if (!more) set_ &= ~signal_bit(dropped);
+}
+
 void signal_queue::clear() noexcept {
   while (!queue_.empty())
     nodes.destroy(&queue_.pop_front());

@@ -27,6 +27,8 @@ class signal_queue {
   void push(const siginfo_t& info) noexcept;
   /// Takes out the lowest numbered signal in `among`; false if there is none.
   bool pop(std::uint64_t among, siginfo_t& info) noexcept;
+  /// Forgets what timer `id` sent: it is deleted, or set anew.
+  void drop_timer(int id) noexcept;
   void clear() noexcept;
 
  private:

@@ -5,6 +5,7 @@
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/object_pool.hpp"
 #include "patch/kernel/signal_detail.hpp"
+#include "patch/kernel/thread.hpp"
 
 namespace weft::patch {
 namespace {
@@ -46,8 +47,16 @@ long keep_timer(green& g, int id, int signal, pid_t tid) noexcept {
   return 0;
 }
 
+void drop_timers_signals(int id, pid_t tid) noexcept {
+  if (green* named = tid ? find_thread(tid) : nullptr) named->pending.drop_timer(id);
+  the_machine().signals.pending.drop_timer(id);
+}
+
 void forget_timer(green& g, int id) noexcept {
+  // One that has just arrived has to find its thread while the timer is known.
+  route_arrived_signal(*g.on);
   thread_timer* found = find_timer(id);
+  drop_timers_signals(id, found ? found->tid : 0);
   if (!found) return;
   const int signal = found->signal;
   found->unlink();

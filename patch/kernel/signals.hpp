@@ -127,6 +127,9 @@ long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
 long keep_timer(green& g, int id, int signal, pid_t tid) noexcept;
 void forget_timer(green& g, int id) noexcept;
 [[nodiscard]] thread_timer* find_timer(int id) noexcept;
+/// What is pending of timer `id`, for `tid` or the process, is not to be taken any more: it is
+/// deleted, or was set anew. As in Linux since 6.13.
+void drop_timers_signals(int id, pid_t tid) noexcept;
 
 /// Makes a raw write of g's, the caller, with its own mind about SIGPIPE: the kernel sends
 /// that to the worker, which may well not block it.

@@ -63,6 +63,23 @@ TEST_F(signal_queue_test, a_timers_signal_is_kept_once_and_counts_the_others) {
   }
 }
 
+TEST_F(signal_queue_test, what_a_timer_sent_can_be_dropped) {
+  siginfo_t timers = numbered(40, 1);
+  timers.si_code = SI_TIMER;
+  timers.si_timerid = 3;
+  timers.si_overrun = 0;
+  queue.push(timers);
+  queue.drop_timer(4);
+  EXPECT_EQ(queue.set(), signal_bit(40)) << "another timer's";
+  queue.drop_timer(3);
+  EXPECT_EQ(queue.set(), 0u);
+  queue.push(timers);
+  queue.push(numbered(40, 2));
+  queue.drop_timer(3);
+  EXPECT_EQ(pop(), one(40, 2));
+  EXPECT_EQ(pop(), none);
+}
+
 TEST_F(signal_queue_test, realtime_signals_queue_in_their_order) {
   for (int i = 0; i < 3; ++i)
     queue.push(numbered(40, i));

@@ -2,7 +2,9 @@
 #include "tests/stress/soak/scene.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <memory>
 #include <pthread.h>
 #include <sched.h>
@@ -86,6 +88,11 @@ void dawdle(chance& c) {
   default:
     break;
   }
+}
+
+int take_signal() {
+  static std::atomic<int> next{0};
+  return SIGRTMIN + 2 + next++ % 24;
 }
 
 bool was_interrupted() noexcept {

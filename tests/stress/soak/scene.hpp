@@ -76,6 +76,9 @@ class thread {
 /// Something that takes a moment: nothing, a yield, a nap, or some computing.
 void dawdle(chance& c);
 
+/// A real-time signal for a scene of its own: two that run at once must not count each other's.
+int take_signal();
+
 bool was_interrupted() noexcept; // errno is EINTR
 
 /// `call` until it is not interrupted; below 0 only with another errno.

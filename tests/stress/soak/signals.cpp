@@ -15,13 +15,6 @@ namespace {
 
 using namespace soak;
 
-/// Real-time signals are shared out among the scenes that run at once: two of them must not
-/// count each other's.
-int take_signal() {
-  static std::atomic<int> next{0};
-  return SIGRTMIN + 2 + next++ % 24;
-}
-
 /// Signals queued to a thread that waits for them: each is fetched once, in order.
 void awaited(chance& c) {
   const int receivers = c.between(1, 8);
