@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "patch/calls/descriptors.hpp"
+#include "patch/calls/file_locks.hpp"
 #include "patch/calls/loading.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/calls/thread_name.hpp"
@@ -125,8 +126,11 @@ long changing_options(const syscall_frame& f) noexcept {
   return result;
 }
 
-long on_fcntl(green&, syscall_frame& f) noexcept {
+long on_fcntl(green& g, syscall_frame& f) noexcept {
   switch (number(f.rsi)) {
+  case F_SETLKW:
+  case F_OFD_SETLKW:
+    return wait_for_record_lock(g, f);
   case F_SETFL:
     return changing_options(f);
   case F_DUPFD:

@@ -33,6 +33,7 @@ constexpr family families[] = {
     {&futex_calls, 0},
     {&signal_calls, 0},
     {&timer_calls, 0},
+    {&file_lock_calls, 0},
     {&memory_calls, 0},
     {&process_calls, 0},
     {&descriptor_calls, 0},

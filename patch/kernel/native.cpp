@@ -88,6 +88,18 @@ bool give_away(green& g) noexcept {
   return given;
 }
 
+/// g's call goes on after a signal. It is not counted anew: the monitor has to see that it lasts,
+/// even if signals come more often than it looks. One that had lost the processor gives it back at
+/// once, to whoever gave it up, who looks for events as well. All signals are blocked.
+void go_on_waiting(green& g, bool lasts) noexcept {
+  worker& w = *g.on;
+  if (worker* other = lasts ? take_any_spare() : nullptr) {
+    w.state.store(worker_state::without, std::memory_order_relaxed);
+    return give_processor(the_machine().processor, *other);
+  }
+  w.state.store(worker_state::in_native, std::memory_order_release);
+}
+
 /// Takes the processor from a worker that is in a call of the kernel's, if one is. Quicker than to
 /// wait for the monitor to find that: two that wait for each other in the kernel have it in turns.
 bool take_over(green& g) noexcept {
@@ -162,7 +174,7 @@ bool ended_native_call(const ucontext_t& context) noexcept {
   return regs[REG_RIP] == reinterpret_cast<greg_t>(weft_native_made) && regs[REG_RAX] == -EINTR;
 }
 
-void resume_native(green& g, ucontext_t& context, const delivery& done) noexcept {
+void resume_native(green& g, ucontext_t& context, const delivery& done, bool lasts) noexcept {
   greg_t& rip = context.uc_mcontext.gregs[REG_RIP];
   greg_t& rax = context.uc_mcontext.gregs[REG_RAX];
   const auto begin = reinterpret_cast<greg_t>(weft_native_call);
@@ -176,7 +188,7 @@ void resume_native(green& g, ucontext_t& context, const delivery& done) noexcept
     rip = made;
     rax = -EINTR;
   }
-  if (rip < made) mark(g);
+  if (rip < made) go_on_waiting(g, lasts);
 }
 
 } // namespace weft::patch

@@ -41,8 +41,9 @@ struct delivery;
 [[nodiscard]] bool ended_native_call(const ucontext_t& context) noexcept;
 
 /// At the end of handling signals that found g, the caller, at `context`: if that is in a native
-/// call, sees to its being restarted or not, and marks it again as being in one.
-void resume_native(green& g, ucontext_t& context, const delivery& done) noexcept;
+/// call, sees to its being restarted or not, and marks it again as being in one. `lasts`: it had
+/// lost the processor when the signal came, and may have given it away again on return.
+void resume_native(green& g, ucontext_t& context, const delivery& done, bool lasts) noexcept;
 
 /// The first thing that a signal does in the program's code: nothing may be touched before the
 /// processor is held. Says what the worker was at.

@@ -118,7 +118,8 @@ void on_signal_in_program(int, siginfo_t* info, void* opaque) noexcept {
   green* g = self();
   g->in_kernel = true;
   g->on->kernel_blocks_all = true;
-  if (g->interrupted_without) {
+  const bool lasts = g->interrupted_without;
+  if (lasts) {
     g->interrupted_without = false;
     wait_for_turn(*g);
     block_all(*g->on);
@@ -153,7 +154,7 @@ void on_signal_in_program(int, siginfo_t* info, void* opaque) noexcept {
     if (!w.signal_arrived) break;
     route_arrived_signal(w);
   }
-  resume_native(*g, context, done);
+  resume_native(*g, context, done, lasts);
   return_from_signal(*g, context);
 }
 
@@ -264,7 +265,7 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   if (is_errand(*info, what) && what == errand::preempt && was != worker_state::without) {
     if (g->spawning) return;
     if (was == worker_state::in_native) { // the next look takes the processor away instead
-      resume_native(*g, context, delivery{});
+      resume_native(*g, context, delivery{}, false);
       return;
     }
     char* top = on_workers_stack ? take_preempt_stack() : nullptr;

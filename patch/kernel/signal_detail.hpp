@@ -40,7 +40,8 @@ inline void set_kernel_mask(std::uint64_t mask) noexcept {
 /// Whether `sp` lies on the alternate stack that g has set.
 [[nodiscard]] bool on_alternate_stack(const green& g, const void* sp) noexcept;
 
-/// The timer that sent the signal if it is for one thread, else null.
+/// The timer that sent the signal if it is for one thread, else null. One that is deleted is for a
+/// thread that there is not.
 [[nodiscard]] const thread_timer* timer_of(const siginfo_t& info) noexcept;
 
 /// If a timer sent what is now taken: how often it expired meanwhile goes into `info`, and is what

@@ -12,6 +12,25 @@ namespace {
 
 constinit object_pool<thread_timer> timers;
 
+/// The last that were deleted. A signal of theirs may still be on its way, in a worker that waits
+/// for the processor; it is nobody's any more, and least of all for whoever does not block it. The
+/// kernel gives no number again before it has given all others.
+struct deleted_timers {
+  static constexpr unsigned room = 64;
+  int ids[room] = {};
+  unsigned next = 0;
+
+  void add(int id) noexcept { ids[next++ % room] = id; }
+  [[nodiscard]] bool has(int id) const noexcept {
+    const unsigned count = next < room ? next : room;
+    for (unsigned i = 0; i < count; ++i)
+      if (ids[i] == id) return true;
+    return false;
+  }
+};
+constinit deleted_timers deleted;
+constinit const thread_timer of_nobody{{}, -1, 0, -1};
+
 /// A signal is in `timed` while there is a timer of it: then the kernel lets it in, and calls us.
 void look_at_signal(green& g, int signal) noexcept {
   signal_state& s = the_machine().signals;
@@ -59,6 +78,7 @@ void forget_timer(green& g, int id) noexcept {
   drop_timers_signals(id, found ? found->tid : 0);
   if (!found) return;
   const int signal = found->signal;
+  deleted.add(id);
   found->unlink();
   timers.destroy(found);
   look_at_signal(g, signal);
@@ -69,10 +89,13 @@ void forget_timers() noexcept {
   while (!s.timers.empty())
     timers.destroy(&s.timers.pop_front());
   s.timed = 0;
+  deleted.next = 0; // the process's numbers begin anew
 }
 
 const thread_timer* timer_of(const siginfo_t& info) noexcept {
-  return info.si_code == SI_TIMER ? find_timer(info.si_timerid) : nullptr;
+  if (info.si_code != SI_TIMER) return nullptr;
+  if (const thread_timer* timer = find_timer(info.si_timerid)) return timer;
+  return deleted.has(info.si_timerid) ? &of_nobody : nullptr;
 }
 
 void note_timers_signal(siginfo_t& info) noexcept {

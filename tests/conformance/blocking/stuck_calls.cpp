@@ -17,6 +17,7 @@
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -294,6 +295,34 @@ void signal_for_the_process() {
   semctl(set, 0, IPC_RMID);
 }
 
+// More often than anybody looks whether the main thread is stuck, which is where they go.
+void signals_in_quick_succession() {
+  handled = 0;
+  catch_signal(SIGALRM, SA_RESTART);
+  scratch_file file;
+  flock(file.descriptor, LOCK_EX);
+  std::atomic<int> turns{0};
+  std::thread other([&] {
+    while (turns < 250) {
+      usleep(500);
+      ++turns;
+    }
+    flock(file.descriptor, LOCK_UN);
+  });
+  const itimerval often{{0, 300}, {0, 300}};
+  setitimer(ITIMER_REAL, &often, nullptr);
+  const stopwatch watch;
+  const int own = file.open_again();
+  expect_equal(flock(own, LOCK_EX), 0, "flock");
+  watch.expect_between(0ms, 10s, "the other thread's turns");
+  const itimerval none{};
+  setitimer(ITIMER_REAL, &none, nullptr);
+  expect_equal(turns.load(), 250, "turns of another thread");
+  expect(handled.load() > 10, "signals that came meanwhile");
+  other.join();
+  close(own);
+}
+
 void cancellation_of_a_stuck_thread() {
   const int queue = msgget(IPC_PRIVATE, 0600);
   static std::atomic<bool> cleaned{false};
@@ -356,6 +385,7 @@ const checks registered{
     {"signal_restarts_a_call", signal_restarts_a_call},
     {"signal_ends_semop_in_spite_of_restart", signal_ends_semop_in_spite_of_restart},
     {"signal_for_the_process", signal_for_the_process},
+    {"signals_in_quick_succession", signals_in_quick_succession},
     {"cancellation_of_a_stuck_thread", cancellation_of_a_stuck_thread},
     {"fork_beside_stuck_threads", fork_beside_stuck_threads},
 };
