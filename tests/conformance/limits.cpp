@@ -7,7 +7,10 @@
 #include <atomic>
 #include <csignal>
 #include <pthread.h>
+#include <semaphore.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 namespace {
 
@@ -82,7 +85,33 @@ void priority_mutex_of_another_process() {
   expect_equal(status_of(other), "exited 0", "who waited for it");
 }
 
+// The memory goes back when the threads are gone, but not the addresses, nor what is charged for
+// them where nothing may be promised that is not there.
+void addresses_of_stacks_that_are_gone() {
+  const rlimit space{1 << 30, 1 << 30};
+  setrlimit(RLIMIT_AS, &space);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, 8 << 20);
+  static sem_t end;
+  sem_init(&end, 0, 0);
+  pthread_t threads[100];
+  const auto wait = [](void* argument) {
+    sem_wait(&end);
+    return argument;
+  };
+  for (pthread_t& thread : threads)
+    expect_equal(pthread_create(&thread, &attributes, wait, nullptr), 0, "pthread_create");
+  for (int i = 0; i < 100; ++i)
+    sem_post(&end);
+  for (const pthread_t thread : threads)
+    pthread_join(thread, nullptr);
+  void* half = mmap(nullptr, 512 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  expect(half != MAP_FAILED, "half of the address space");
+}
+
 const checks registered{
+    {"addresses_of_stacks_that_are_gone", addresses_of_stacks_that_are_gone},
     {"robust_mutex_of_a_killed_process", robust_mutex_of_a_killed_process},
     {"priority_mutex_of_another_process", priority_mutex_of_another_process},
 };

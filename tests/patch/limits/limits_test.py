@@ -25,22 +25,24 @@ def available():
 
 
 class Limits(unittest.TestCase):
-    def run_weft(self, *arguments, program=PROGRAM, limits=(), env=None):
+    def run_weft(self, *arguments, program=PROGRAM, limits=(), env=None, native=False):
         clean = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD" and not k.startswith("WEFT_")}
 
         def limit():
             for which, value in limits:
                 resource.setrlimit(which, (value, value))
 
-        return subprocess.run([str(LAUNCHER), str(program), *map(str, arguments)], env={**clean, **(env or {})},
+        launcher = [] if native else [str(LAUNCHER)]
+        return subprocess.run([*launcher, str(program), *map(str, arguments)], env={**clean, **(env or {})},
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240, check=False,
                               preexec_fn=limit)
 
     def counted(self, done):
-        found = re.fullmatch(r"made (\d+), counted (\d+)\n", done.stdout)
+        found = re.fullmatch(r"made (\d+), counted (\d+), charged (\d+) KiB\n", done.stdout)
         self.assertTrue(found and done.returncode == 0, (done.returncode, done.stdout, done.stderr))
         self.assertEqual(found[1], found[2])
         self.assertEqual(done.stderr, "")
+        self.charged = int(found[3]) << 10
         return int(found[1])
 
     def test_more_threads_than_a_native_process_may_have(self):
@@ -57,10 +59,32 @@ class Limits(unittest.TestCase):
         self.assertEqual(self.counted(self.run_weft(500, limits=[(resource.RLIMIT_NOFILE, 64)])), 500)
 
     def test_locked_memory(self):
-        done = self.run_weft(50, "locked")
+        done = self.run_weft(300, "locked")
         if done.returncode == 77:
             self.skipTest(done.stdout)
-        self.assertEqual(self.counted(done), 50)
+        self.assertEqual(self.counted(done), 300)
+
+    def test_memory_charged(self):
+        # With overcommit_memory 2 all that may be written to counts, touched or not. Stacks are
+        # mapped some at a time: 64 MiB, or an eighth of those that there are.
+        for count, stack in ((1, 32), (300, 32), (300, 256), (200, 8192)):
+            with self.subTest(count=count, stack=stack):
+                self.assertEqual(self.counted(self.run_weft(count, "plain", stack, native=True)), count)
+                natively = self.charged
+                self.assertEqual(self.counted(self.run_weft(count, "plain", stack)), count)
+                self.assertLessEqual(self.charged, natively + max(64 << 20, natively // 8) + (4 << 20))
+
+    def test_memory_charged_where_there_is_little(self):
+        # One at a time where no more are to be had: hundreds of threads need little more than natively.
+        self.counted(self.run_weft(300, "plain", 256, native=True))
+        room = self.charged + (4 << 20)
+        self.assertEqual(self.counted(self.run_weft(300, "plain", 256, limits=[(resource.RLIMIT_DATA, room)])), 300)
+
+    def test_large_stacks_in_little_address_space(self):
+        limits = [(resource.RLIMIT_AS, 1 << 30)]
+        natively = self.counted(self.run_weft(500, "plain", 8192, limits=limits, native=True))
+        self.assertLess(natively, 500)
+        self.assertGreaterEqual(self.counted(self.run_weft(500, "plain", 8192, limits=limits)), natively)
 
     def test_address_sanitizer(self):
         done = self.run_weft(200, program=SANITIZED, env={"ASAN_OPTIONS": "detect_leaks=0"})
