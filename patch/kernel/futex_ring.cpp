@@ -86,16 +86,21 @@ bool futex_ring::open() noexcept {
   // Whoever enables a ring with one issuer is that.
   constexpr unsigned flags =
       IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
-  if (ring_.open(entry_count, flags) == 0) {
-    if (prepare() && knows_futexes(ring_) && restrict_to_futexes(ring_)) {
-      ends_ = lost_ = listens_ = false;
-      if (!is_error(start_kernel_thread(stack_top_, thread_pointer_, run, this, &alive_)))
-        return true;
-    }
-    ring_.close();
+  long failed = ring_.open(entry_count, flags);
+  if (!failed) {
+    failed = start();
+    if (failed) ring_.close();
   }
-  refused_ = true;
-  return false;
+  refused_ = failed && !io_ring::may_work_later(failed);
+  return !failed;
+}
+
+long futex_ring::start() noexcept {
+  if (!knows_futexes(ring_) || !restrict_to_futexes(ring_)) return -ENOSYS;
+  if (!prepare()) return -ENOMEM;
+  ends_ = lost_ = listens_ = false;
+  const long tid = start_kernel_thread(stack_top_, thread_pointer_, run, this, &alive_);
+  return is_error(tid) ? tid : 0;
 }
 
 /// What the kernel thread needs to run.

@@ -88,6 +88,7 @@ class futex_ring {
   void call() noexcept;
   void wake_finished() noexcept;
   void give_up() noexcept;
+  long start() noexcept;
   bool prepare() noexcept;
 
   // The thread's.

@@ -25,6 +25,10 @@ long io_ring::open(unsigned entries, unsigned flags) noexcept {
   return 0;
 }
 
+bool io_ring::may_work_later(long error) noexcept {
+  return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EAGAIN;
+}
+
 bool io_ring::map() noexcept {
   const std::size_t submissions = layout_.sq_off.array + layout_.sq_entries * sizeof(std::uint32_t);
   const std::size_t completions = layout_.cq_off.cqes + layout_.cq_entries * sizeof(io_uring_cqe);

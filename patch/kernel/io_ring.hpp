@@ -16,6 +16,8 @@ class io_ring {
 
   /// Makes one. 0 or -errno: containers often forbid it.
   long open(unsigned entries, unsigned flags) noexcept;
+  /// Whether another try may turn out better: there was no descriptor left, or no memory.
+  [[nodiscard]] static bool may_work_later(long error) noexcept;
   void close() noexcept;
   [[nodiscard]] bool is_open() const noexcept { return descriptor_ >= 0; }
 

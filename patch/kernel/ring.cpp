@@ -13,8 +13,11 @@ constexpr std::uint64_t a_cancellation = 2;
 } // namespace
 
 bool ring::open() noexcept {
-  if (!ring_.is_open() && !refused_) refused_ = ring_.open(entry_count, 0) != 0;
-  return !refused_;
+  if (ring_.is_open()) return true;
+  if (refused_) return false;
+  const long failed = ring_.open(entry_count, 0);
+  refused_ = failed && !io_ring::may_work_later(failed);
+  return !failed;
 }
 
 bool ring::submit(const io_uring_sqe& entry) noexcept {

@@ -8,8 +8,8 @@ namespace weft::patch {
 /// A small io_uring for the calls that know no flag for not waiting. It makes them as if their
 /// open file had O_NONBLOCK, and nothing is left in it afterwards: what is under way in a ring
 /// would interrupt the kernel thread that submitted it in whatever call that sleeps in.
-/// Made when first needed; where the kernel forbids it (containers often do) `open` fails once
-/// and for all.
+/// Made when first needed; where the kernel forbids it (containers often do) it is never asked
+/// again.
 class ring {
  public:
   ring() noexcept = default;
