@@ -83,7 +83,8 @@ long wait(green& g, std::uint32_t* word, std::uint32_t expected, std::uint32_t b
   return g.fiber ? wait_and_look(g, word, expected, bitset, until) : wait_in_kernel;
 }
 
-long on_other_futex(green& g, syscall_frame& f) noexcept {
+/// Out of line: its registers are saved only where it is needed.
+[[gnu::noinline]] long on_other_futex(green& g, syscall_frame& f) noexcept {
   auto* word = pointer<std::uint32_t>(f.rdi);
   auto* other = pointer<std::uint32_t>(f.r8);
   const int operation = number(f.rsi);

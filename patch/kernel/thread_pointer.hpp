@@ -11,7 +11,7 @@ namespace weft::patch {
 
 /// Whether user space may write the FS base (HWCAP2 bit 1, Linux 5.9): 4-9 ns against
 /// some 90 for the system call. Set once at start.
-extern bool has_fsgsbase;
+[[gnu::visibility("hidden")]] extern bool has_fsgsbase;
 
 inline void* thread_pointer() noexcept {
   void* p;
