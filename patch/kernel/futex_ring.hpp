@@ -68,6 +68,9 @@ class futex_ring {
       wake_finished();
   }
 
+  /// Whether somebody waits, and is found by `harvest` alone.
+  [[nodiscard]] bool has_waiters() const noexcept { return !waiting_.empty(); }
+
   /// The process's credentials have changed: the thread takes them over.
   void adopt(const credentials& now) noexcept;
 

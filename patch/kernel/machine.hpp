@@ -86,6 +86,11 @@ extern unsigned char machine_storage[];
 /// Makes it.
 void make_machine() noexcept;
 
+/// Whether anybody waits for what a look at events may bring.
+[[nodiscard]] inline bool awaits_events(const machine& m) noexcept {
+  return m.reactor.has_waiters() || m.futex_ring.has_waiters();
+}
+
 /// The green thread that is running here; null on a kernel thread that is not weft's.
 [[nodiscard]] inline green* self() noexcept {
   return static_cast<green*>(weft_self);

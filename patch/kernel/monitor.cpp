@@ -41,7 +41,7 @@ sight look_at(processor& p) noexcept {
 /// Whether events wait to be harvested, and somebody for them. What is read here belongs to who
 /// holds the processor; a stale answer is as good as one a moment ago.
 bool events_wait(machine& m) noexcept {
-  if (!m.reactor.has_waiters()) return false;
+  if (!awaits_events(m)) return false;
   pollfd epoll{m.reactor.epoll_descriptor(), POLLIN, 0};
   return epoll.fd >= 0 && raw_syscall(SYS_poll, &epoll, 1, 0) > 0;
 }

@@ -104,7 +104,7 @@ void count_turn(processor& p) noexcept {
 /// Whether a look at events could make a thread ready. If not, it is left out, which is a system
 /// call saved; a signal needs none to be noticed.
 bool events_may_come(const machine& m) noexcept {
-  return m.reactor.has_waiters() || !m.timers.empty() ||
+  return awaits_events(m) || !m.timers.empty() ||
          m.processor.returned.load(std::memory_order_relaxed);
 }
 
@@ -158,7 +158,7 @@ void poll(machine& m, worker& w) noexcept {
     // Whoever comes back from now on interrupts the wait.
     p.polling = true;
     if (p.returned) until = 0;
-  } else if (!m.reactor.has_waiters()) {
+  } else if (!awaits_events(m)) {
     return; // a timer is due, perhaps, and that needs no system call
   }
   const int polled = m.reactor.poll(until);

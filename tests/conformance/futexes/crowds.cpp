@@ -105,6 +105,27 @@ void five_hundred() {
   expect_equal(through.load(), 500, "went on");
 }
 
+// They are not forgotten while others always have something to do.
+void among_busy_threads() {
+  const crowd others;
+  const shared_object<table> t;
+  std::atomic<bool> through{false}, over{false};
+  threads busy(2, [&](int) {
+    while (!over.load())
+      sched_yield();
+  });
+  threads waiter(1, [&](int) {
+    while (t->word.load() == 0)
+      shared_futex(t->word, FUTEX_WAIT, 0, nullptr, nullptr, 0);
+    through.store(true);
+  });
+  let_others_block();
+  t->word.store(1);
+  shared_futex(t->word, FUTEX_WAKE, 1);
+  wait_until([&] { return through.load(); }, "the wake-up");
+  over.store(true);
+}
+
 // A wake reaches as many as it says, whoever makes it, and nobody twice.
 void counted() {
   const shared_object<table> t;
@@ -489,6 +510,7 @@ void forbidden_later() {
 
 const checks registered{
     {"crowd_of_five_hundred", five_hundred},
+    {"crowd_among_busy_threads", among_busy_threads},
     {"crowd_counted", counted},
     {"crowd_by_bits", by_bits},
     {"crowd_loses_no_wake", no_wake_is_lost},
