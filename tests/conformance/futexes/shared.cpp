@@ -246,14 +246,21 @@ void interrupted() {
   const handling restarting(
       SIGUSR2, [](int) {}, SA_RESTART);
   const shared_object<table> t;
-  std::atomic<bool> done{false};
+  std::atomic<bool> interrupted{false}, done{false};
   std::thread waiter([&] {
     expect_errno(sem_wait(&t->ping), EINTR, "sem_wait and a handler");
+    const blocked no_more{SIGUSR1};
+    interrupted.store(true);
     expect_equal(sem_wait(&t->ping), 0, "sem_wait and a handler with SA_RESTART");
     done.store(true);
   });
   let_others_block();
-  pthread_kill(waiter.native_handle(), SIGUSR1);
+  wait_until(
+      [&] {
+        pthread_kill(waiter.native_handle(), SIGUSR1); // again: it may not have waited yet
+        return interrupted.load();
+      },
+      "interrupted");
   let_others_block();
   pthread_kill(waiter.native_handle(), SIGUSR2);
   let_others_block();
