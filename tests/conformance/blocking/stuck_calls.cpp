@@ -212,8 +212,8 @@ void main_thread_waits() {
 std::atomic<int> handled{0};
 std::atomic<pid_t> handled_by{0};
 void count(int) {
+  handled_by = gettid(); // first: who sees the count looks at it
   ++handled;
-  handled_by = gettid();
 }
 
 void catch_signal(int signal, int flags) {

@@ -40,25 +40,31 @@ void wait_without_hanging() {
 }
 
 void wait_lets_others_run() {
-  std::atomic<int> ticks{0};
-  std::atomic<bool> stop{false};
-  std::thread ticker([&] {
-    while (!stop.load()) {
-      usleep(2000);
-      ticks.fetch_add(1);
-    }
+  // The child ends only when the other thread says so, some time after the wait has begun.
+  int ends[2];
+  expect_equal(pipe(ends), 0, "pipe");
+  const pid_t child = in_child([&] {
+    char byte = 0;
+    return read(ends[0], &byte, 1) == 1 ? 4 : 5;
   });
-  const pid_t child = in_child([] {
-    usleep(300'000);
-    return 4;
+  std::atomic<bool> waits{false};
+  std::thread other([&] {
+    while (!waits.load())
+      usleep(2000);
+    for (int i = 0; i < 5; ++i)
+      usleep(2000);
+    expect_equal(write(ends[1], "x", 1), 1, "write");
   });
   std::string end;
-  std::thread waiter([&] { end = status_of(child); });
+  std::thread waiter([&] {
+    waits = true;
+    end = status_of(child);
+  });
   waiter.join();
-  stop.store(true);
-  ticker.join();
+  other.join();
   expect_equal(end, "exited 4", "the child");
-  expect(ticks.load() >= 5, "another thread ran meanwhile");
+  close(ends[0]);
+  close(ends[1]);
 }
 
 void wait_for_any() {
