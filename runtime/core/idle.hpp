@@ -44,6 +44,10 @@ class idle_workers {
 
   static constexpr unsigned most_workers = most;
 
+  /// For workers 0 to `workers` - 1. What is looked at, often, are as many words as those need.
+  constexpr explicit idle_workers(unsigned workers = most) noexcept
+      : words_used_((workers + 63) / 64) {}
+
   /// running -> searching.
   void begin_search() noexcept { searching_.fetch_add(1, std::memory_order_seq_cst); }
 
@@ -93,8 +97,8 @@ class idle_workers {
     return (words_[worker / 64].load(std::memory_order_seq_cst) & bit_of(worker)) != 0;
   }
   [[nodiscard]] bool anybody_sleeps() const noexcept {
-    for (const auto& word : words_)
-      if (word.load(std::memory_order_seq_cst) != 0) return true;
+    for (unsigned i = 0; i < words_used_; ++i)
+      if (words_[i].load(std::memory_order_seq_cst) != 0) return true;
     return false;
   }
   /// How many search, those that are called included.
@@ -125,10 +129,10 @@ class idle_workers {
   /// `most` if nobody sleeps.
   unsigned take_any(unsigned preferred) noexcept {
     if (preferred < most && sleeps(preferred) && take(preferred)) return preferred;
-    for (unsigned first = 0; first < most; first += 64) {
-      auto& word = words_[first / 64];
+    for (unsigned i = 0; i < words_used_; ++i) {
+      auto& word = words_[i];
       while (const std::uint64_t sleepers = word.load(std::memory_order_seq_cst)) {
-        const auto worker = first + static_cast<unsigned>(__builtin_ctzll(sleepers));
+        const auto worker = i * 64 + static_cast<unsigned>(__builtin_ctzll(sleepers));
         if (take(worker)) return worker;
       }
     }
@@ -137,6 +141,7 @@ class idle_workers {
 
   alignas(64) std::atomic<std::uint64_t> words_[(most + 63) / 64]{}; // sleepers, a bit each
   std::atomic<std::uint32_t> searching_{0};
+  const unsigned words_used_;
 };
 
 } // namespace weft::core

@@ -188,6 +188,8 @@ TEST(region_slab, a_million_regions) {
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) // they map terabytes themselves
 TEST(region_slab, hands_out_what_an_address_space_limit_leaves) {
+  // In a process of its own, without the heaps of threads that other tests had.
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
       {
         rlimit limit;
