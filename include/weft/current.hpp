@@ -14,7 +14,8 @@ namespace [[gnu::visibility("default")]] weft {
 [[nodiscard]] any_task current();
 
 /// Every fiber of this thread's hub that is not at its end, those included that have not started;
-/// the thread's own left out. Oldest first. Model: asyncio.all_tasks.
+/// the thread's own left out, and so are those of `spawn_any` that no hub has taken yet. Oldest
+/// first. Model: asyncio.all_tasks.
 [[nodiscard]] std::vector<any_task> all_tasks();
 
 } // namespace weft

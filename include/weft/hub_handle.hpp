@@ -5,6 +5,7 @@
 #include <memory>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <weft/future.hpp>
 #include <weft/spawn.hpp>
@@ -15,6 +16,7 @@ namespace [[gnu::visibility("default")]] weft {
 class hub_handle;
 
 namespace detail {
+hub* hub_of(const hub_handle& handle) noexcept;
 /// False, and the call is dropped, if the hub has ended. Any thread.
 bool call_on(const hub_handle& on, std::unique_ptr<callback_base> call);
 void call_on_this_hub(std::unique_ptr<callback_base> call);
@@ -43,7 +45,10 @@ class hub_handle {
 
  private:
   friend hub_handle this_hub_handle();
-  friend bool detail::call_on(const hub_handle&, std::unique_ptr<detail::callback_base>);
+  friend std::vector<hub_handle> hubs();
+  friend hub* detail::hub_of(const hub_handle& handle) noexcept;
+
+  explicit hub_handle(hub& h) noexcept;
 
   hub* hub_ = nullptr;
 };
@@ -51,6 +56,10 @@ class hub_handle {
 /// This thread's hub, which is made if there is none. Never blocks. Model:
 /// asyncio.get_running_loop, gevent.get_hub.
 [[nodiscard]] hub_handle this_hub_handle();
+
+/// All hubs of the `run` in which this thread takes part, that of its caller first; else this
+/// thread's alone, which is made if there is none. Never blocks.
+[[nodiscard]] std::vector<hub_handle> hubs();
 
 /// Has `f(args...)` called by the loop of this thread's hub (made if there is none), behind all
 /// that is ready now: calls come in the order in which they were queued, and never inside this
@@ -66,8 +75,8 @@ void call_soon(F&& f, Args&&... args) {
 
 /// The same on a hub of any thread, from any thread: wakes it if it sleeps. What one thread queues
 /// keeps its order. False, and `f` is never called, if the hub has ended or the handle is empty;
-/// after true it is called, unless the process ends before. The way to have a fiber started by
-/// another thread is to spawn it in `f`. Model: asyncio's loop.call_soon_threadsafe.
+/// after true it is called, unless the process ends before. To start a fiber on another thread use
+/// `spawn_on`. Model: asyncio's loop.call_soon_threadsafe.
 ///
 ///     weft::hub_handle hub = weft::this_hub_handle();
 ///     std::thread t([hub] {

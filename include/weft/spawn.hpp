@@ -102,10 +102,9 @@ auto bind_call(F&& f, Args&&... args) -> bound_call_t<F, Args...> {
     return {std::forward<F>(f), std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)};
 }
 
-/// A fiber with its callable in place; `start` queues it.
+/// `s`, a new fiber, with its callable in place; `start` queues it.
 template <class T, class Bound, class Start>
-task<T> make_task(const spawn_options* options, Bound&& bound, Start&& start) {
-  state& s = new_fiber(fiber_type<T, std::decay_t<Bound>>, options);
+task<T> make_task_of(state& s, Bound&& bound, Start&& start) {
   try {
     emplace_callable<T>(s, std::forward<Bound>(bound));
     s.set(has_callable);
@@ -115,6 +114,11 @@ task<T> make_task(const spawn_options* options, Bound&& bound, Start&& start) {
     throw;
   }
   return task<T>(state_ref(&s));
+}
+template <class T, class Bound, class Start>
+task<T> make_task(const spawn_options* options, Bound&& bound, Start&& start) {
+  return make_task_of<T>(new_fiber(fiber_type<T, std::decay_t<Bound>>, options),
+                         std::forward<Bound>(bound), std::forward<Start>(start));
 }
 
 } // namespace detail

@@ -60,6 +60,7 @@
 #include <weft/sleep.hpp>
 #include <weft/socket_address.hpp>
 #include <weft/spawn.hpp>
+#include <weft/spawn_on.hpp>
 #include <weft/std_future.hpp>
 #include <weft/stop_token.hpp>
 #include <weft/stream.hpp>

@@ -138,6 +138,14 @@ def green_threads():
             yield Fiber("thread", tid, name, "runs", thread=on)
 
 
+def states_of(m, hub):
+    """The blocks of a hub's pool, free ones included, and the fibers that other threads gave it."""
+    for slab in members(hub + m["hub.slabs"]):
+        for i in range(number(slab + m["slab.made"], 4)):
+            yield slab + m["slab.header"] + i * m["state.size"]
+    yield from members(hub + m["hub.visitors"], m["visitor.hook"])
+
+
 def fibers():
     m = Map("weft_debugger_map")
     if not m or number(m["hubs"]) == 0:
@@ -147,30 +155,28 @@ def fibers():
     for hub in members(m["hubs"]):
         running = number(hub + m["hub.running"])
         thread = with_tid.get(number(hub + m["hub.thread"], 4))
-        for slab in members(hub + m["hub.slabs"]):
-            for i in range(number(slab + m["slab.made"], 4)):
-                state = slab + m["slab.header"] + i * m["state.size"]
-                phase = phases[number(state + m["state.phase"], 1)]
-                if phase in ("free", "promise", "callback", "finished"):
-                    continue
-                identity = f"{number(hub + m['hub.number'], 4)}.{number(state + m['state.id'])}"
-                extras = number(state + m["state.extras"])
-                name = ""
-                if extras and number(extras + m["extras.name"] + 8):
-                    name = text(number(extras + m["extras.name"]),
-                                min(64, number(extras + m["extras.name"] + 8)))
-                if number(state + m["state.flags"], 2) & m["flag.thread_fiber"]:
-                    name = name or "(thread's own)"
-                context = number(state + m["state.context"])
-                stack = number(state + m["state.stack"])
-                if stack and number(state + m["state.stack_class"], 4) >= m["identity_class"]:
-                    context = number(number(stack + m["identity.suspended"]))
-                if state == running:
-                    yield Fiber("fiber", identity, name, "runs", thread=thread)
-                elif phase in ("parked", "ready") and context:
-                    yield Fiber("fiber", identity, name, phase, from_context(context))
-                else:
-                    yield Fiber("fiber", identity, name, phase)
+        for state in states_of(m, hub):
+            phase = phases[number(state + m["state.phase"], 1)]
+            if phase in ("free", "promise", "callback", "finished"):
+                continue
+            identity = f"{number(hub + m['hub.number'], 4)}.{number(state + m['state.id'])}"
+            extras = number(state + m["state.extras"])
+            name = ""
+            if extras and number(extras + m["extras.name"] + 8):
+                name = text(number(extras + m["extras.name"]),
+                            min(64, number(extras + m["extras.name"] + 8)))
+            if number(state + m["state.flags"], 2) & m["flag.thread_fiber"]:
+                name = name or "(thread's own)"
+            context = number(state + m["state.context"])
+            stack = number(state + m["state.stack"])
+            if stack and number(state + m["state.stack_class"], 4) >= m["identity_class"]:
+                context = number(number(stack + m["identity.suspended"]))
+            if state == running:
+                yield Fiber("fiber", identity, name, "runs", thread=thread)
+            elif phase in ("parked", "ready") and context:
+                yield Fiber("fiber", identity, name, phase, from_context(context))
+            else:
+                yield Fiber("fiber", identity, name, phase)
 
 
 def everybody():

@@ -14,13 +14,14 @@ arrivals::arrivals(std::vector<state*> states) : states_(std::move(states)) {
   note_those_done_before();
 }
 
-/// In the order in which they ended, as far as that is known: each hub counts its own.
+/// In the order in which they ended, as far as that is known: each hub counts its own, and those
+/// without a home are counted together.
 void arrivals::note_those_done_before() {
   std::vector<std::size_t> before;
   for (std::size_t i = 0; i < states_.size(); ++i)
     (states_[i]->done() ? before : waiting_).push_back(i);
   const bool one_home = std::all_of(before.begin(), before.end(), [&](std::size_t i) {
-    return states_[i]->home && states_[i]->home == states_[before.front()]->home;
+    return states_[i]->home == states_[before.front()]->home;
   });
   if (one_home)
     std::stable_sort(before.begin(), before.end(), [&](std::size_t a, std::size_t b) {

@@ -4,6 +4,7 @@
 #include "runtime/core/sys.hpp"
 #include "runtime/sched/error_report.hpp"
 #include "runtime/sched/hub.hpp"
+#include "runtime/sched/reach.hpp"
 #include "runtime/sched/state.hpp"
 #include "weft/future.hpp"
 #include "weft/promise.hpp"
@@ -110,7 +111,7 @@ void abandon_promise(state& s) noexcept {
 
 namespace {
 
-/// A request to a fiber of another thread's hub.
+/// A request to a fiber of another thread's hub, or that nobody has taken yet.
 struct interrupt_message : inbox_item {
   state_ref fiber;
   std::exception_ptr error;
@@ -127,9 +128,20 @@ bool interrupt_elsewhere(state& s, std::exception_ptr error) noexcept {
     const std::unique_ptr<interrupt_message> mine(static_cast<interrupt_message*>(&item));
     this_hub->interrupt(*mine->fiber, std::move(mine->error));
   };
-  if (s.home->post(*m)) return true;
+  std::vector<std::stop_source> stops;
+  const reached how = reach(s, *m, [&] { // as hub::interrupt does with one that did not start
+    if (m->error) {
+      extras_of(s).interrupt = m->error;
+      s.set(throw_requested);
+    } else {
+      s.set(cancel_requested);
+      if (s.extras) stops = std::exchange(s.extras->stops, {});
+    }
+  });
+  if (how == reached::posted) return true;
   delete m;
-  return false;
+  request_stops(stops);
+  return how == reached::untaken;
 }
 
 } // namespace
@@ -143,7 +155,7 @@ bool cancel_state(state& s, std::exception_ptr error) noexcept {
   }
   // Only deadlock_error reaches a thread's own fiber: the thread's code did not ask for more.
   if (s.has(thread_fiber)) return false;
-  if (s.home == this_hub) return s.home->interrupt(s, std::move(error));
+  if (this_hub && runner_of(s) == this_hub) return this_hub->interrupt(s, std::move(error));
   return interrupt_elsewhere(s, std::move(error));
 }
 

@@ -6,6 +6,7 @@
 
 #include "runtime/sched/callback.hpp"
 #include "runtime/sched/hub.hpp"
+#include "runtime/sched/reach.hpp"
 #include "runtime/sched/state.hpp"
 #include "weft/std_future.hpp"
 
@@ -13,14 +14,23 @@ namespace weft {
 
 void hub::request_stop(detail::state& fiber) noexcept {
   // A callback may ask for another token, which finds the list free for it.
-  const auto stops = std::exchange(fiber.extras->stops, {});
-  as_callback([&] {
-    for (std::stop_source stop : stops)
-      stop.request_stop();
-  });
+  detail::request_stops(std::exchange(fiber.extras->stops, {}));
 }
 
 namespace detail {
+
+void request_stops(const std::vector<std::stop_source>& stops) noexcept {
+  if (stops.empty()) return;
+  const auto tell = [&] {
+    for (std::stop_source stop : stops)
+      stop.request_stop();
+  };
+  if (hub* const h = this_hub)
+    h->as_callback(tell);
+  else
+    tell();
+}
+
 namespace {
 
 bool cancelled_or_to_be(const state& s) noexcept {
@@ -31,7 +41,7 @@ bool cancelled_or_to_be(const state& s) noexcept {
 /// On the thread of its hub: sees to it that `stop` hears of a request, be it one that is pending.
 void connect(state& fiber, std::stop_source stop) {
   if (cancelled_or_to_be(fiber))
-    fiber.home->as_callback([&] { stop.request_stop(); });
+    request_stops({std::move(stop)});
   else if (!fiber.done())
     extras_of(fiber).stops.push_back(std::move(stop));
 }
@@ -62,7 +72,8 @@ struct stop_if_cancelled final : callback_base {
 
 std::stop_token stop_token_of_state(state& s) {
   if (s.has(thread_fiber)) return {};
-  if (s.type->run && s.home == this_hub && !s.done()) {
+  const bool here = s.type->run && this_hub && runner_of(s) == this_hub;
+  if (here && !s.done()) {
     const fiber_extras* extras = s.extras;
     if (extras && !extras->stops.empty()) return extras->stops.front().get_token();
   }
@@ -70,13 +81,18 @@ std::stop_token stop_token_of_state(state& s) {
   std::stop_token token = stop.get_token();
   if (!s.type->run) {
     when_settled(s, std::make_unique<stop_if_cancelled>(s, std::move(stop)));
-  } else if (s.home == this_hub) {
+  } else if (here) {
     connect(s, std::move(stop));
   } else {
     auto message = std::make_unique<connect_message>(s, std::move(stop));
-    if (s.home->post(*message))
+    bool tell = false;
+    const reached how = reach(s, *message, [&] {
+      tell = s.has(cancel_requested);
+      if (!tell) extras_of(s).stops.push_back(message->source);
+    });
+    if (how == reached::posted)
       static_cast<void>(message.release());
-    else if (cancelled_or_to_be(s))
+    else if (tell || cancelled_or_to_be(s))
       message->source.request_stop();
   }
   return token;

@@ -19,6 +19,10 @@ struct debugger_map {
   static constexpr auto hub_thread = offsetof(hub, thread_id_);
   static constexpr auto hub_running = offsetof(hub, running_);
   static constexpr auto hub_slabs = offsetof(hub, blocks_) + offsetof(block_pool, slabs_);
+  static constexpr auto hub_visitors = offsetof(hub, visitors_);
+  // Bases stand in their order, each as large as it is a multiple of its alignment.
+  static constexpr auto visitor_hook = sizeof(state) + sizeof(inbox_item);
+  static_assert(sizeof(homeless_fiber) == visitor_hook + sizeof(core::list_hook<>) + 16);
   static constexpr auto slab_made = offsetof(block_pool::slab, made);
   static constexpr auto slab_header = block_pool::header_bytes;
 };
@@ -36,6 +40,8 @@ const weft_debugger_entry weft_debugger_map[] = {
     {"hub.thread", debugger_map::hub_thread, nullptr},
     {"hub.running", debugger_map::hub_running, nullptr},
     {"hub.slabs", debugger_map::hub_slabs, nullptr},
+    {"hub.visitors", debugger_map::hub_visitors, nullptr},
+    {"visitor.hook", debugger_map::visitor_hook, nullptr},
     {"slab.made", debugger_map::slab_made, nullptr},
     {"slab.header", debugger_map::slab_header, nullptr},
     {"state.size", sizeof(state), nullptr},

@@ -45,8 +45,8 @@ void dump(std::ostream& out, const dump_options& options) {
 std::string describe(const any_task& task, const dump_options& options) {
   const state* s = task.internal_state();
   if (!s) detail::throw_no_state("describe");
-  if (s->home && s->home == detail::this_hub && s->type->run && !s->done())
-    return detail::describe_fiber(*s->home, *s, options.frames);
+  if (detail::this_hub && s->type->run && detail::runner_of(*s) == detail::this_hub && !s->done())
+    return detail::describe_fiber(*detail::this_hub, *s, options.frames);
   const char* const done = s->done() ? ": at its end\n" : ": not at its end\n";
   if (!s->type->run) return std::string("future") + done;
   return "fiber-" + std::to_string(s->id) + done;

@@ -11,6 +11,7 @@
 #include "runtime/sched/describe_fiber.hpp"
 #include "runtime/sched/error_report.hpp"
 #include "runtime/sched/hub.hpp"
+#include "runtime/sched/hub_group.hpp"
 #include "runtime/sched/patch.hpp"
 #include "runtime/sched/state.hpp"
 #include "weft/error.hpp"
@@ -24,7 +25,7 @@ namespace detail {
 
 std::atomic<unsigned> helper_threads{under_tsan ? 1u : 0u}; // TSan has one of its own
 
-bool other_threads_exist() noexcept {
+bool other_threads_exist(unsigned known) noexcept {
   const unsigned helpers = helper_threads.load(std::memory_order_acquire);
   unsigned threads;
   // Under the patch threads are green, and the kernel does not know them.
@@ -36,7 +37,7 @@ bool other_threads_exist() noexcept {
     threads = static_cast<unsigned>(tasks.st_nlink) - 2;
   }
   // A helper that was given something to do, or is through with it, is none or was none then.
-  return threads > 1 + helpers || helper_threads.load(std::memory_order_acquire) != helpers;
+  return threads > 1 + known + helpers || helper_threads.load(std::memory_order_acquire) != helpers;
 }
 
 } // namespace detail
@@ -46,9 +47,14 @@ std::string hub::describe_deadlock() {
                      "no timer, descriptor or other thread that could wake one";
   constexpr std::size_t frames = 6; // enough to say where
   text += '\n';
-  for (const state* s :
-       detail::fibers_of(*this, [](const state& f) { return f.where == phase::parked; }))
-    text += "  " + detail::describe_fiber(*this, *s, frames);
+  const auto list = [&](hub& h) {
+    for (const state* s :
+         detail::fibers_of(h, [](const state& f) { return f.where == phase::parked; }))
+      text += "  " + detail::describe_fiber(h, *s, frames);
+  };
+  list(*this);
+  for (unsigned i = 1; group_ && i < group_->size(); ++i)
+    list(group_->hub_at(i)); // asleep, since that is what this is about
   text.pop_back();
   return text;
 }

@@ -9,7 +9,8 @@ namespace weft::detail {
 /// while they have nothing to do.
 extern std::atomic<unsigned> helper_threads;
 
-/// Whether the process has threads that might wake a fiber. One system call.
-bool other_threads_exist() noexcept;
+/// Whether the process has threads that might wake a fiber, apart from the caller's and `known`
+/// ones. One system call.
+bool other_threads_exist(unsigned known = 0) noexcept;
 
 } // namespace weft::detail

@@ -20,7 +20,7 @@ std::string in_seconds(core::nanoseconds span) {
 
 std::string describe_target(const state& target) {
   // Another hub's fiber may get or change its name at any time; its number stays.
-  if (target.home == this_hub || !target.type->run) return describe(target);
+  if (!target.type->run || (this_hub && runner_of(target) == this_hub)) return describe(target);
   return "fiber-" + std::to_string(target.id) + " of another thread";
 }
 

@@ -69,9 +69,16 @@ std::size_t hub::stack_size(const state& fiber) const noexcept {
 }
 
 void hub::cancel_all_and_join(bool interruptible) {
+  cancels_all_ = true;
   for_each_fiber([&](state& s) {
-    if (&s != thread_fiber_) interrupt(s, nullptr);
+    if (&s == thread_fiber_) return;
+    if (group_ && !s.home && detail::homeless(s).of_cleanup) return;
+    interrupt(s, nullptr);
   });
+  join_all(interruptible);
+}
+
+void hub::join_all(bool interruptible) {
   while (fibers_ != 0) {
     joining_all_ = running_;
     const auto result = park(core::never, detail::blocking_call::run, nullptr, interruptible);

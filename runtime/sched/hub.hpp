@@ -21,6 +21,7 @@
 #include "runtime/sched/carrier.hpp"
 #include "runtime/sched/exception_state.hpp"
 #include "runtime/sched/fiber_local.hpp"
+#include "runtime/sched/homeless.hpp"
 #include "runtime/sched/identity.hpp"
 #include "runtime/sched/inbox.hpp"
 #include "runtime/sched/ready_queue.hpp"
@@ -56,6 +57,7 @@ struct park_record : hub_timer {
 };
 
 struct debugger_map;
+class hub_group;
 struct timed_call;
 struct timeout_record;
 
@@ -74,6 +76,9 @@ struct fiber_extras {
   std::vector<std::stop_source> stops; // to be told of a request to cancel
   std::unique_ptr<local_store> locals; // of fiber_locals
 };
+
+/// Tells those who have tokens of these. Their callbacks may not block.
+void request_stops(const std::vector<std::stop_source>& stops) noexcept;
 
 /// The calling thread's hub, or null. Read anew after every switch by calling it: the hub's
 /// thread may be a green one, which moves between kernel threads with its TLS.
@@ -211,6 +216,38 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   void keep() noexcept;
   void drop() noexcept;
 
+  // Many hubs ----------------------------------------------------------------
+
+  /// From now on it takes what the others of the group share, as member `index`.
+  void enter_group(detail::hub_group & group, unsigned index) noexcept;
+  /// At the end of `run`: shares with nobody, and what is spawned from now on lives.
+  void leave_group() noexcept {
+    group_ = nullptr;
+    place_ = 0;
+    cancels_all_ = false;
+  }
+  /// Null: it shares with nobody.
+  [[nodiscard]] detail::hub_group* group() const noexcept {
+    return group_;
+  }
+  /// Its place in the group.
+  [[nodiscard]] unsigned place() const noexcept {
+    return place_;
+  }
+  /// Queues a fiber that was made elsewhere, or is to be seen by all: from now on it is this hub's.
+  void take_in(detail::homeless_fiber & fiber) noexcept;
+  /// Ends its wait for events, or the next one. Any thread, while it announces that it sleeps.
+  void interrupt_sleep() noexcept {
+    reactor_->interrupt();
+  }
+  /// How many fibers and promises it ever had.
+  [[nodiscard]] std::uint64_t blocks_made() const noexcept {
+    return next_id_ + taken_in_;
+  }
+  std::uint64_t next_id() noexcept {
+    return next_id_++;
+  }
+
   /// Guards of `external_work`: while there are any, waiting for ever is no deadlock. Any thread.
   std::atomic<std::uint32_t> external_work{0};
 
@@ -268,6 +305,7 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
       using detail::phase;
       if (s.where != phase::promise && s.where != phase::finished) visit(s);
     });
+    visitors_.for_each(visit);
   }
   /// How many are not at their ends, the thread's own left out.
   [[nodiscard]] std::size_t fibers() const noexcept {
@@ -287,12 +325,25 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   [[nodiscard]] std::uint64_t turns() const noexcept {
     return turns_.load(std::memory_order_relaxed);
   }
+  /// Whether it waits for events, with nothing of its own that could end that. As long as it says
+  /// so and nobody posts anything, its fibers stay as they are.
+  [[nodiscard]] bool sleeps_for_ever() const noexcept {
+    return sleeps_for_ever_.load(std::memory_order_seq_cst) && inbox_.empty();
+  }
   /// Whether it waits for events.
   [[nodiscard]] bool sleeps() const noexcept {
     return sleeping_.load(std::memory_order_relaxed);
   }
   /// Usable bytes of the fiber's stack; 0 if that is not known.
   [[nodiscard]] std::size_t stack_size(const detail::state& fiber) const noexcept;
+  /// Of which a fiber is that asks for `asked` (0: nothing) and, perhaps, for no identity. Throws
+  /// std::bad_alloc.
+  [[nodiscard]] std::uint32_t class_of(std::uint32_t asked, bool light) {
+    if (host_ && !light) return detail::identity_class + asked;
+    const std::uint32_t stack_class = asked ? asked : detail::default_stack_class();
+    carriers(stack_class); // so that no switch has to make the pool
+    return stack_class;
+  }
   /// The pool of a stack size; throws std::bad_alloc.
   detail::carrier_pool& carriers(std::uint32_t stack_class) {
     auto& pool = carriers_[stack_class];
@@ -306,8 +357,14 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   /// The same of one with identity.
   static void* run_identity(void* identity);
 
-  /// Cancels every fiber, and waits until all are at their end. From the thread's own fiber.
+  /// Cancels every fiber, and waits until all are at their end. From the thread's own fiber. What
+  /// is spawned meanwhile is joined as well, and cancelled only if its spawner does not know yet
+  /// that it is to end: otherwise it is part of somebody's cleaning up.
   void cancel_all_and_join(bool interruptible);
+  [[nodiscard]] bool cancels_all() const noexcept {
+    return cancels_all_;
+  }
+  void join_all(bool interruptible);
 
   /// Ends the hub of the calling thread, whose own fiber calls.
   void end() noexcept;
@@ -352,6 +409,8 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   void run_fiber(detail::state & self) noexcept;
   void finish(detail::state & self, detail::outcome_kind outcome) noexcept;
   void finish_slowly(detail::state & self, detail::outcome_kind outcome) noexcept;
+  void finish_homeless(detail::homeless_fiber & self, detail::outcome_kind outcome) noexcept;
+  void wake_waiters(detail::completion * waiters) noexcept;
   void resume_from_loop(detail::ready_item & item, void* context) noexcept;
   void throw_pending_interrupt();
   static std::exception_ptr take_interrupt(detail::state & fiber) noexcept;
@@ -367,6 +426,11 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   void take_woken_fibers() noexcept;
   static void identity_ended(void* fiber);
   static int park_in_call(void* fiber, weft_park how);
+
+  // hub_sharing.cpp
+  bool take_shared() noexcept;
+  [[nodiscard]] bool can_be_woken_by_group() const noexcept;
+  void search_and_sleep(core::nanoseconds until, bool for_ever) noexcept;
 
   // loop.cpp
   static void run_loop(core::transfer from);
@@ -426,6 +490,13 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   detail::identity* left_ = nullptr; // left for ever, to be freed by the loop
   std::size_t parked_in_calls_ = 0;
 
+  // Of a group.
+  detail::hub_group* group_ = nullptr;
+  unsigned place_ = 0;
+  bool cancels_all_ = false;
+  std::uint64_t taken_in_ = 0;
+  core::list<detail::homeless_fiber> visitors_; // homeless ones that it runs
+
   core::timer_wheel wheel_;
   std::optional<core::reactor> reactor_;
   bool interrupt_prepared_ = false;
@@ -437,8 +508,9 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   std::uint64_t finished_ = 0; // under state_lock_: outcomes so far
   alignas(64) detail::inbox inbox_;
   std::atomic<bool> sleeping_{false};
-  std::atomic<std::uint64_t> turns_{0};   // of the loop; written by the owner alone
-  std::atomic<std::uint32_t> posting_{0}; // threads inside `post`
+  std::atomic<bool> sleeps_for_ever_{false}; // of a group's
+  std::atomic<std::uint64_t> turns_{0};      // of the loop; written by the owner alone
+  std::atomic<std::uint32_t> posting_{0};    // threads inside `post`
   std::atomic<bool> foreign_freed_some_{false};
   std::mutex end_mutex_;
   // Under end_mutex_:

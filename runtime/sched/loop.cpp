@@ -33,6 +33,8 @@ constexpr core::nanoseconds between_descriptor_polls = 50'000;
 // Where no eventfd could be had, other threads' messages are looked for this often.
 constexpr core::nanoseconds without_interrupt = 5'000'000;
 constexpr core::nanoseconds between_deadlock_checks = 1'000'000'000;
+// How many fibers that another hub might start as well a busy one takes at a time.
+constexpr int shared_between_polls = 4;
 } // namespace
 
 void hub::start_loop() {
@@ -56,10 +58,8 @@ void hub::loop() {
   while (true) {
     turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (host_ && host_->woken) take_woken_fibers();
-    if (ready_.empty())
-      wait_for_events();
-    else if (switches_left_ <= 0)
-      poll_between_fibers();
+    if (switches_left_ <= 0 && (group_ || !ready_.empty())) poll_between_fibers();
+    if (ready_.empty() && !(group_ && take_shared())) wait_for_events();
     while (ready_item* item = take_ready()) {
       if (item->where == phase::callback) {
         auto& callback = static_cast<detail::callback_item&>(*item);
@@ -111,6 +111,9 @@ void hub::poll_between_fibers() noexcept {
   }
   fire_timers();
   trim_carriers();
+  // Its own fibers may keep it busy for ever: others are to start all the same.
+  for (int i = 0; group_ && i < shared_between_polls && take_shared(); ++i) {
+  }
 }
 
 /// Nobody is ready: waits until somebody is.
@@ -121,7 +124,8 @@ void hub::wait_for_events() noexcept {
   blocks_.trim();
   while (true) {
     core::nanoseconds until = wheel_.next_due();
-    if (until == core::never && !reactor_->has_waiters() && parked_in_calls_ == 0) {
+    const bool for_ever = until == core::never && !reactor_->has_waiters() && parked_in_calls_ == 0;
+    if (for_ever && place_ == 0) {
       if (!can_be_woken()) {
         report_deadlock();
         if (!ready_.empty()) return;
@@ -138,11 +142,15 @@ void hub::wait_for_events() noexcept {
       if (next_audit_ == 0) next_audit_ = now_ + between_audits;
       until = std::min(until, next_audit_);
     }
-    sleeping_.store(true, std::memory_order_seq_cst);
     if (host_) host_->polls = 1;
-    if (inbox_.empty()) reactor_->poll(until);
+    if (group_) {
+      search_and_sleep(until, for_ever);
+    } else {
+      sleeping_.store(true, std::memory_order_seq_cst);
+      if (inbox_.empty()) reactor_->poll(until);
+      sleeping_.store(false, std::memory_order_relaxed);
+    }
     if (host_) host_->polls = 0;
-    sleeping_.store(false, std::memory_order_relaxed);
     now_ = core::monotonic_now();
     last_descriptor_poll_ = now_;
     drain_inbox();
@@ -196,8 +204,8 @@ void hub::trim_carriers() noexcept {
 
 bool hub::can_be_woken() const noexcept {
   // The inbox last: a thread that went away meanwhile may have left something there.
-  return external_work.load(std::memory_order_acquire) != 0 || detail::other_threads_exist() ||
-         !inbox_.empty();
+  return external_work.load(std::memory_order_acquire) != 0 ||
+         (group_ ? can_be_woken_by_group() : detail::other_threads_exist()) || !inbox_.empty();
 }
 
 } // namespace weft

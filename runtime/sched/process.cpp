@@ -17,6 +17,7 @@
 #include "runtime/core/list.hpp"
 #include "runtime/sched/generator.hpp"
 #include "runtime/sched/hub.hpp"
+#include "runtime/sched/hub_group.hpp"
 #include "runtime/sched/state.hpp"
 #include "runtime/sched/timeout.hpp"
 #include "weft/detail/forks.hpp"
@@ -130,6 +131,7 @@ std::vector<kept_hub> all_hubs() {
 
 void hub::reset_after_fork() noexcept {
   detail::reset_stack_pools_after_fork();
+  detail::reset_homeless_after_fork();
   hub* mine = detail::this_hub;
   registry.for_each([&](hub& h) {
     h.lose_other_fibers(&h == mine);
@@ -144,7 +146,11 @@ void hub::lose_other_fibers(bool mine) noexcept {
   state_lock_.reset_after_fork();
   ::new (static_cast<void*>(&end_mutex_)) std::mutex;
   foreign_freed_some_.store(foreign_freed_ != nullptr, std::memory_order_relaxed);
+  for (detail::inbox_item* item = inbox_.take(); item; item = item->next_in_inbox)
+    detail::lose_if_fiber(*item);
   inbox_.reset_after_fork(mine);
+  if (group_) group_->lose_all();
+  leave_group();
   posting_.store(0, std::memory_order_relaxed);
   sleeping_.store(false, std::memory_order_relaxed);
   if (mine) thread_id_ = ::gettid();
@@ -160,7 +166,7 @@ void hub::lose_other_fibers(bool mine) noexcept {
   interrupt_prepared_ = false;
   joining_all_ = nullptr;
   state* unheld = nullptr;
-  blocks_.for_each([&](state& s) {
+  const auto lose = [&](state& s) {
     s.waiters = nullptr;
     if (s.where == phase::promise || s.where == phase::finished || &s == survivor) return;
     if (s.where == phase::running && s.stack == nullptr && !s.has(detail::thread_fiber)) return;
@@ -180,6 +186,11 @@ void hub::lose_other_fibers(bool mine) noexcept {
       s.next = unheld;
       unheld = &s;
     }
+  };
+  blocks_.for_each(lose);
+  visitors_.for_each([&](detail::homeless_fiber& fiber) {
+    lose(fiber);
+    if (&fiber != survivor) fiber.unlink();
   });
   if (!mine) {
     ended_ = true;

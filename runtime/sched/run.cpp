@@ -14,8 +14,4 @@ void check_run() {
         "weft::run is for the thread's own fiber; inside a fiber, spawn and join instead");
 }
 
-void cancel_all_and_join() {
-  hub::here().cancel_all_and_join(true);
-}
-
 } // namespace weft::detail

@@ -16,7 +16,9 @@ struct start_timer : hub_timer {
   state* fiber = nullptr;
 };
 
-[[gnu::noinline]] void inherit_or_discard(const state& spawner, state& s) {
+[[gnu::noinline]] void inherit_or_discard(const hub& h, const state& spawner, state& s) {
+  // The spawner is to end and does not know it yet, or this might not be spawned.
+  if (h.cancels_all() && spawner.has(cancel_requested)) s.set(cancel_requested);
   try {
     inherit_locals(spawner, s);
   } catch (...) {
@@ -29,8 +31,8 @@ struct start_timer : hub_timer {
 state& make_fiber(hub& h, const state_type& type) {
   state& s = h.allocate_fiber(type);
   const state& spawner = h.running() ? *h.running() : h.thread_fiber();
-  if (spawner.has(has_inherited)) [[unlikely]]
-    inherit_or_discard(spawner, s);
+  if (spawner.has(has_inherited | cancel_requested)) [[unlikely]]
+    inherit_or_discard(h, spawner, s);
   return s;
 }
 
@@ -38,15 +40,9 @@ state& make_fiber(hub& h, const state_type& type) {
 
 state& new_fiber(const state_type& type, const spawn_options* options) {
   hub& h = hub::here();
-  const std::uint32_t asked =
-      options && options->stack_size ? stack_class_for(options->stack_size) : 0;
-  std::uint32_t stack_class;
-  if (h.makes_identities() && !(options && options->identity == fiber_identity::shared)) {
-    stack_class = identity_class + asked;
-  } else {
-    stack_class = asked ? asked : default_stack_class();
-    h.carriers(stack_class); // so that no switch has to make the pool
-  }
+  const std::uint32_t stack_class =
+      h.class_of(options && options->stack_size ? stack_class_for(options->stack_size) : 0,
+                 options && options->identity == fiber_identity::shared);
   state& s = make_fiber(h, type);
   s.stack_class = stack_class;
   if (options && !options->name.empty()) {
@@ -88,7 +84,7 @@ void start_fiber_at(state& s, std::int64_t when) {
 
 void discard_fiber(state& s) noexcept {
   s.local_refs = 0;
-  s.home->forget_fiber();
+  if (s.home) s.home->forget_fiber();
   destroy(s);
 }
 

@@ -4,16 +4,19 @@
 #include <cstdint>
 
 #include "runtime/sched/error_report.hpp"
+#include "runtime/sched/homeless.hpp"
 
 namespace weft::detail {
 namespace {
 
-// States made on threads without a hub have no owner: mutexes shared by address.
-std::mutex homeless[64];
+// Homeless states have no owner: mutexes shared by address.
+std::mutex mutexes[64];
 
 std::mutex& mutex_of(state& s) noexcept {
-  return homeless[(reinterpret_cast<std::uintptr_t>(&s) >> 7) % 64];
+  return mutexes[(reinterpret_cast<std::uintptr_t>(&s) >> 7) % 64];
 }
+
+std::atomic<std::uint64_t> homeless_completions{0};
 
 } // namespace
 
@@ -87,17 +90,34 @@ void deliver_all(completion* chain, hub* here) noexcept {
   }
 }
 
+namespace {
+completion* take_outcome_locked(state& s, outcome_kind outcome) noexcept {
+  s.finished_as = s.home ? s.home->next_completion()
+                         : homeless_completions.fetch_add(1, std::memory_order_relaxed);
+  s.outcome.store(outcome, std::memory_order_release);
+  return take_waiters(s);
+}
+} // namespace
+
+completion* take_outcome(state& s, outcome_kind outcome) noexcept {
+  const state_guard held(s);
+  return take_outcome_locked(s, outcome);
+}
+
 bool settle(state& s, outcome_kind outcome) noexcept {
   completion* waiters;
   {
     state_guard held(s);
     if (s.done()) return false;
-    s.finished_as = s.home ? s.home->next_completion() : 0;
-    s.outcome.store(outcome, std::memory_order_release);
-    waiters = take_waiters(s);
+    waiters = take_outcome_locked(s, outcome);
   }
   deliver_all(waiters, this_hub);
   return true;
+}
+
+void reset_homeless_after_fork() noexcept {
+  for (std::mutex& mutex : mutexes)
+    ::new (static_cast<void*>(&mutex)) std::mutex;
 }
 
 // Counting handles. The home thread counts in `local_refs`, everybody else in `shared_refs`,
@@ -112,6 +132,7 @@ constexpr std::int32_t one = 4;
 constexpr std::int32_t merged = 1;
 constexpr std::int32_t merging = 2;
 static_assert(first_homeless_handle == one + merged);
+static_assert(two_homeless_handles == 2 * one + merged);
 
 std::int32_t count(std::int32_t shared) noexcept {
   return shared >> 2;
@@ -214,6 +235,8 @@ void destroy(state& s) noexcept {
   delete s.extras;
   if (s.home)
     s.home->free_block(s);
+  else if (s.type->run)
+    delete &homeless(s);
   else
     delete &s;
 }

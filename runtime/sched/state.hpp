@@ -28,6 +28,8 @@ bool detach(completion& c) noexcept;
 /// Gives `s` its outcome and wakes all who wait; what it needs is in its storage. False, without
 /// effect, if there is one.
 bool settle(state& s, outcome_kind outcome) noexcept;
+/// The same of one that has none, but leaves it to the caller to wake the chain that it gives.
+completion* take_outcome(state& s, outcome_kind outcome) noexcept;
 
 /// Empties the list of waiters into a chain; under the state lock.
 completion* take_waiters_slowly(state& s) noexcept;
@@ -39,6 +41,9 @@ void deliver_all(completion* chain, hub* here) noexcept;
 
 /// `shared_refs` of a state without a home that has one handle.
 inline constexpr std::int32_t first_homeless_handle = 5;
+inline constexpr std::int32_t two_homeless_handles = 9;
+/// In a forked child: nobody holds the locks of states without a home.
+void reset_homeless_after_fork() noexcept;
 
 /// No handle is left: reports an exception nobody saw, destroys the result, frees the block.
 void destroy(state& s) noexcept;
@@ -62,7 +67,7 @@ fiber_extras& extras_of(state& s);
 /// Holds the state's lock.
 class [[gnu::visibility("hidden")]] state_guard {
  public:
-  state_guard(state& s) noexcept;
+  state_guard(state & s) noexcept;
   state_guard(const state_guard&) = delete;
   state_guard& operator=(const state_guard&) = delete;
   ~state_guard();

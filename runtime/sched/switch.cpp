@@ -141,7 +141,8 @@ void hub::finish(state& self, outcome_kind outcome) noexcept {
   --fibers_;
   if (fibers_ != 0 && state_lock_.try_lock_as_owner()) [[likely]] {
     // Nobody waits for it, and no other thread has a handle: nothing to call but in passing.
-    if (!self.waiters && self.shared_refs.load(std::memory_order_relaxed) == 0) [[likely]] {
+    // (The waiters of a homeless one are not this lock's to look at, but the count is never 0.)
+    if (self.shared_refs.load(std::memory_order_relaxed) == 0 && !self.waiters) [[likely]] {
       self.finished_as = ++finished_;
       self.outcome.store(outcome, std::memory_order_release);
       const bool last = --self.local_refs == 0;
@@ -182,6 +183,7 @@ void hub::finish(state& self, outcome_kind outcome) noexcept {
 [[gnu::noinline]] void hub::finish_slowly(state& self, outcome_kind outcome) noexcept {
   if (fibers_ == 0 && joining_all_) [[unlikely]]
     unpark(*joining_all_);
+  if (!self.home) return finish_homeless(detail::homeless(self), outcome);
   state_lock_.lock_as_owner();
   self.finished_as = ++finished_;
   self.outcome.store(outcome, std::memory_order_release);
@@ -189,20 +191,28 @@ void hub::finish(state& self, outcome_kind outcome) noexcept {
   const bool shared = self.shared_refs.load(std::memory_order_relaxed) != 0;
   const bool last = !shared && --self.local_refs == 0;
   state_lock_.unlock_as_owner();
-  if (waiters) {
-    // Who joined comes behind the fibers that were spawned together with this one: they run
-    // one after another on one stack, and a loop that joins them all finds them done.
-    if (!fresh_.empty()) queue_batch();
-    detail::deliver_all(waiters, this);
-    if (batch_end_ && !fresh_.empty()) {
-      ready_item* const end = fresh_.back();
-      ready_.splice_after(*std::exchange(batch_end_, end), fresh_);
-    }
-  }
+  if (waiters) wake_waiters(waiters);
   if (last)
     detail::destroy_at_home(self, *this);
   else if (shared) [[unlikely]]
     detail::release(self);
+}
+
+void hub::finish_homeless(detail::homeless_fiber& self, outcome_kind outcome) noexcept {
+  self.unlink();
+  if (detail::completion* waiters = detail::take_outcome(self, outcome)) wake_waiters(waiters);
+  detail::release(self);
+}
+
+/// Who joined comes behind the fibers that were spawned together with the one that has ended: they
+/// run one after another on one stack, and a loop that joins them all finds them done.
+void hub::wake_waiters(detail::completion* waiters) noexcept {
+  if (!fresh_.empty()) queue_batch();
+  detail::deliver_all(waiters, this);
+  if (batch_end_ && !fresh_.empty()) {
+    ready_item* const end = fresh_.back();
+    ready_.splice_after(*std::exchange(batch_end_, end), fresh_);
+  }
 }
 
 } // namespace weft

@@ -3,9 +3,14 @@
 
 #include "runtime/sched/callback.hpp"
 #include "runtime/sched/hub.hpp"
+#include "runtime/sched/hub_group.hpp"
 #include "runtime/sched/inbox.hpp"
 
 namespace weft {
+
+hub_handle::hub_handle(hub& h) noexcept : hub_(&h) {
+  h.keep();
+}
 
 hub_handle::hub_handle(const hub_handle& other) noexcept : hub_(other.hub_) {
   if (hub_) hub_->keep();
@@ -20,10 +25,17 @@ bool hub_handle::alive() const noexcept {
 }
 
 hub_handle this_hub_handle() {
-  hub_handle handle;
-  handle.hub_ = &hub::here();
-  handle.hub_->keep();
-  return handle;
+  return hub_handle(hub::here());
+}
+
+std::vector<hub_handle> hubs() {
+  hub& here = hub::here();
+  std::vector<hub_handle> all;
+  const detail::hub_group* const group = here.group();
+  if (!group) all.push_back(hub_handle(here));
+  for (unsigned i = 0; group && i < group->size(); ++i)
+    all.push_back(hub_handle(group->hub_at(i)));
+  return all;
 }
 
 namespace detail {
@@ -51,12 +63,17 @@ void call_on_this_hub(std::unique_ptr<callback_base> call) {
   here.make_ready_last(*queued.release());
 }
 
+hub* hub_of(const hub_handle& handle) noexcept {
+  return handle.hub_;
+}
+
 bool call_on(const hub_handle& on, std::unique_ptr<callback_base> call) {
-  if (!on.hub_) return false;
+  hub* const h = hub_of(on);
+  if (!h) return false;
   auto queued = std::make_unique<queued_call>(std::move(call));
-  if (on.hub_ == this_hub)
-    on.hub_->make_ready_last(*queued);
-  else if (!on.hub_->post(*queued))
+  if (h == this_hub)
+    h->make_ready_last(*queued);
+  else if (!h->post(*queued))
     return false;
   static_cast<void>(queued.release());
   return true;

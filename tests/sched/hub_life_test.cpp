@@ -372,6 +372,20 @@ TEST(run, returns_the_outcome_and_cancels_what_is_left) {
   weft::run([] { EXPECT_EQ(weft::current().name(), "r"); }, {.name = "r"});
 }
 
+TEST(run, cancels_what_is_spawned_by_a_fiber_that_does_not_know_yet_that_it_is_to_end) {
+  weft::event woken;
+  weft::task<void> child;
+  weft::run([&] {
+    (void)weft::spawn([&] {
+      woken.wait();
+      child = weft::spawn([] { weft::sleep(1h); });
+    });
+    weft::yield();
+    woken.set(); // before main's end, so that it counts
+  });
+  EXPECT_TRUE(child.was_cancelled());
+}
+
 TEST(run, is_for_the_threads_own_fiber) {
   EXPECT_THROW(weft::spawn([] { weft::run([] {}); }).get(), std::logic_error);
   std::thread([] { EXPECT_EQ(weft::run([] { return 3; }), 3); }).join();

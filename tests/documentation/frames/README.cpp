@@ -63,6 +63,16 @@ TEST(documentation, readme_queue) {
   EXPECT_EQ(handled, 1000);
 }
 
+int count_links(const std::string& page) {
+  return static_cast<int>(page.size());
+}
+
+TEST(documentation, readme_workers) {
+  const std::vector<std::string> pages(100, "abc");
+  //< example >
+  EXPECT_EQ(found, 300);
+}
+
 std::string reported;
 void report(const std::optional<std::string>& line) {
   reported = line.value_or("nothing");

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Fibers for a debugger to find. With an argument it aborts when they are there.
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 #include <weft/event.hpp>
 #include <weft/sleep.hpp>
 #include <weft/spawn.hpp>
+#include <weft/spawn_on.hpp>
 
 namespace {
 
@@ -30,12 +33,17 @@ extern "C" [[gnu::noinline]] void all_are_there(bool abort_here) {
 int main(int argc, char**) {
   auto first = weft::spawn({.name = "first"}, outer_function);
   auto second = weft::spawn({.name = "second"}, outer_function);
+  weft::task<void> sent; // by another thread, so that its block is not the hub's
+  std::thread([&, here = weft::this_hub_handle()] {
+    sent = weft::spawn_on(here, {.name = "sent"}, outer_function);
+  }).join();
   auto looker = weft::spawn({.name = "looker"}, [argc] {
-    weft::yield();
+    weft::sleep(std::chrono::milliseconds(1)); // so that the hub looks for what came
     all_are_there(argc > 1);
     over.set();
   });
   looker.join();
   first.join();
   second.join();
+  sent.join();
 }

@@ -114,11 +114,12 @@ class Debugged(unittest.TestCase):
         core = self.core_of([FIBERS, "core"], preload=False)
         for out in (live, gdb(FIBERS, core, commands=asked)):
             rows, stacks = self.listed(out), self.stacks(out)
-            self.assertEqual({"first", "second", "looker"} - set(rows), set(), out)
+            self.assertEqual({"first", "second", "sent", "looker"} - set(rows), set(), out)
             self.assertRegex(rows["first"][1], r"first +parked")
             self.assertIn("wait_for_event", stacks["first"], out)
             self.assertIn("outer_function", stacks["first"], out)
             self.assertIn("wait_for_event", stacks["second"], out)
+            self.assertIn("wait_for_event", stacks["sent"], out)
             self.assertIn("all_are_there", stacks["looker"], out)
 
     def test_without_weft_there_are_none(self):
