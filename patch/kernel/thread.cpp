@@ -121,9 +121,10 @@ void become_single(green& g) noexcept {
   }
   dismiss_spares();
   m.futex_ring.stop();
-  hand_pending_to_kernel(g);
   m.now = phase::single;
+  // First: what g blocks is to stay pending there.
   if (m.signals.worker_mask() != g.on->kernel_mask) apply_worker_mask(*g.on);
+  hand_pending_to_kernel(g);
   if (m.phase_changed) m.phase_changed(phase::single);
 }
 
