@@ -62,6 +62,7 @@ void adopt_main_thread() noexcept {
   g->tid = m.main_tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
   g->on = &m.first;
   g->thread_pointer = thread_pointer();
+  g->started = true;
   g->why = wakeup::event;
   std::size_t length = 0;
   raw_syscall(SYS_get_robust_list, 0, &g->robust_list, &length);

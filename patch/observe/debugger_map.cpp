@@ -49,7 +49,7 @@ const weft_debugger_entry weft_patch_debugger_map[] = {
     {"green.on", offsetof(green, on), nullptr},
     {"worker.current", offsetof(worker, current), nullptr},
     {"wakeup.parked", static_cast<unsigned long>(weft::patch::wakeup::parked), nullptr},
-    {"reasons", 0, "sleep futex io poll child signal"},
+    {"reasons", 0, "sleep futex io poll signal"},
     {"frame.rax", offsetof(syscall_frame, rax), nullptr},
     {"frame.rbx", offsetof(syscall_frame, rbx), nullptr},
     {"frame.rbp", offsetof(syscall_frame, rbp), nullptr},

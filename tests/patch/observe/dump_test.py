@@ -67,6 +67,13 @@ class Observed(unittest.TestCase):
         threads = self.check_dump(done.stderr)
         self.assertIn("main+0x", threads[SUBJECT.name][1])
 
+    def test_a_dump_while_the_main_thread_had_its_share(self):
+        done = self.run_weft("--dump-signal=USR2", arguments=["other"])
+        self.assertEqual((done.returncode, done.stdout), (0, "ready\ndone\n"), done.stderr)
+        standing, stack = self.check_dump(done.stderr, extra=1)[SUBJECT.name]
+        self.assertRegex(standing, "^(runs|is ready to run)$")
+        self.assertRegex(stack, r"#\d+ compute_until_asked\+0x")
+
     def test_a_dump_while_one_spins(self):
         done = self.run_weft("--dump-signal=12", arguments=["self", "spin"])
         self.assertEqual((done.returncode, done.stdout), (0, "ready\ndone\n"))
@@ -118,15 +125,15 @@ class Observed(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (-signal.SIGUSR2, ""))
 
     def test_calls_that_hold_a_worker_are_named(self):
-        done = self.run_weft("--warn-blocking=20")
+        done = self.run_weft("--warn-blocking=20", arguments=["fifo"])
         self.assertEqual((done.returncode, done.stdout), (0, "ready\ndone\n"))
         threads = self.threads(done.stderr)
-        self.assertEqual(list(threads), ["filer"], done.stderr)
-        standing, stack = threads["filer"]
-        held = re.fullmatch(r"held its worker for (\d+) ms in flock\(\d+, 2, .*\)", standing)
+        self.assertEqual(list(threads), ["opener"], done.stderr)
+        standing, stack = threads["opener"]
+        held = re.fullmatch(r"held its worker for (\d+) ms in openat\(.*\)", standing)
         self.assertTrue(held, standing)
         self.assertTrue(20 <= int(held[1]) < 30_000, standing)
-        self.assertRegex(stack, r"#\d+ wait_for_file_lock\+0x")
+        self.assertRegex(stack, r"#\d+ wait_for_writer\+0x")
 
     def test_quick_ones_are_not(self):
         self.assertEqual(self.run_weft("--warn-blocking=60000").stderr, "")
