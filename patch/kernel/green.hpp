@@ -76,8 +76,9 @@ struct green : entry_state,
   /// recorded by the worker and acted upon when the handler is done, as kernels do.
   volatile bool in_kernel = false;
 
-  long native_number = 0;      // of the call that the kernel makes for it, or made last
-  bool waits_natively = false; // that call is to wait for others
+  bool ended_by_handler = false; // a signal's, is the call that the kernel makes for it
+  long native_number = 0;        // of the call that the kernel makes for it, or made last
+  bool waits_natively = false;   // that call is to wait for others
   std::atomic<unsigned>* counted_in = nullptr; // of machine's counts of such calls
 
   std::uint64_t spawn_flags = 0; // clone's, of the process that it makes, or made last

@@ -137,7 +137,12 @@ long native_call(green& g, const syscall_frame& frame) noexcept {
   // One that is meant to wait holds nobody up.
   const auto told = waits ? nullptr : the_machine().slow_call;
   const core::nanoseconds began = told ? core::monotonic_now() : 0;
-  const long result = weft_native_call(&frame);
+  g.ended_by_handler = false;
+  long result;
+  do
+    result = weft_native_call(&frame);
+  // The kernel wakes one thread for a signal that another may then take.
+  while (result == -EINTR && !g.ended_by_handler && g.native_number != SYS_close);
   forget_waiter(g);
   const core::nanoseconds took = told ? core::monotonic_now() - began : 0;
   // Before the worker is looked at: a handler may have taken g to another one.
@@ -181,6 +186,7 @@ void resume_native(green& g, ucontext_t& context, const delivery& done, bool las
   const auto made = reinterpret_cast<greg_t>(weft_native_made);
   if (rip < begin || rip > made) return;
   const bool goes_on = !done.handled || (done.may_restart && !never_restarts(g.native_number));
+  g.ended_by_handler = !goes_on;
   if (rip == made && rax == -EINTR && goes_on && g.native_number != SYS_close) {
     rip = made - instruction_size;
     rax = g.native_number;
