@@ -4,6 +4,8 @@
 // The frame of the soak: scenes are small plays of some threads whose outcome is known exactly
 // (every item arrives once, every signal is counted, every child reports), whatever the order.
 
+#include "tests/stress/chance.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -13,27 +15,7 @@
 
 namespace soak {
 
-/// splitmix64: a scene's decisions depend on its seed only.
-class chance {
- public:
-  explicit chance(std::uint64_t seed) noexcept : state_(seed) {}
-  std::uint64_t next() noexcept {
-    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-  /// In [low, high].
-  int between(int low, int high) noexcept {
-    return low + static_cast<int>(next() % static_cast<std::uint64_t>(high - low + 1));
-  }
-  bool one_in(int n) noexcept { return next() % static_cast<std::uint64_t>(n) == 0; }
-  /// For a thread of its own.
-  chance split() noexcept { return chance(next()); }
-
- private:
-  std::uint64_t state_;
-};
+using stress::chance;
 
 /// Scenes register themselves by a global of this type.
 struct scenes {
