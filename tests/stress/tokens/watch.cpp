@@ -3,6 +3,7 @@
 
 #include "tests/stress/tokens/clock.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -14,7 +15,7 @@
 namespace tokens {
 namespace {
 
-constexpr int most_told = 20;
+constexpr std::size_t most_told = 20;
 
 class watcher {
  public:
@@ -50,16 +51,19 @@ class watcher {
                  static_cast<unsigned long long>(seed), patience_, name(shown_.now.load()),
                  shown_.made.load(), all().threads(), shown_.begun.load(), shown_.joined.load(),
                  shown_.home.load(), all().tokens, stuck_);
-    int told = 0;
-    for (int i = 0; i < all().tokens && told < most_told; ++i) {
-      if (!is_stuck(i)) continue;
-      ++told;
+    std::vector<int> travelling;
+    for (int i = 0; i < all().tokens; ++i)
+      if (shown_.tokens[i].state == token_record::travelling) travelling.push_back(i);
+    std::stable_sort(travelling.begin(), travelling.end(),
+                     [this](int a, int b) { return last(a).at < last(b).at; });
+    if (travelling.size() > most_told) travelling.resize(most_told);
+    for (const int i : travelling) {
       const token_record& token = shown_.tokens[i];
       const int to = token.given_to;
-      const int by = token.taken_by;
-      std::fprintf(stderr, "  token %d, after %llu hops: taken by %d, handed to %d: %s\n", i,
-                   static_cast<unsigned long long>(token.hops.load()), by, to,
-                   to < 0 ? "nobody" : all().place(to).c_str());
+      std::fprintf(stderr,
+                   "  token %d, after %llu hops, still for %.1f s: taken by %d, handed to %d: %s\n",
+                   i, static_cast<unsigned long long>(token.hops.load()), now() - last(i).at,
+                   token.taken_by.load(), to, to < 0 ? "nobody" : all().place(to).c_str());
     }
   }
 
@@ -72,18 +76,15 @@ class watcher {
   [[nodiscard]] const plan& all() const { return stages_[static_cast<std::size_t>(stage_)]; }
 
   bool moved(int i) {
-    seen& last = tokens_[static_cast<std::size_t>(i)];
+    seen& before = tokens_[static_cast<std::size_t>(i)];
     const token_record& token = shown_.tokens[i];
-    if (token.state != token_record::travelling || token.hops != last.hops) {
-      last = {token.hops, now()};
+    if (token.state != token_record::travelling || token.hops != before.hops) {
+      before = {token.hops, now()};
       return true;
     }
-    return now() - last.at < patience_;
+    return now() - before.at < patience_;
   }
-  [[nodiscard]] bool is_stuck(int i) const {
-    return shown_.tokens[i].state == token_record::travelling &&
-           now() - tokens_[static_cast<std::size_t>(i)].at >= patience_;
-  }
+  [[nodiscard]] const seen& last(int i) const { return tokens_[static_cast<std::size_t>(i)]; }
 
   const board& shown_;
   const std::vector<plan>& stages_;
