@@ -38,7 +38,7 @@ class Limits(unittest.TestCase):
                               preexec_fn=limit)
 
     def counted(self, done):
-        found = re.fullmatch(r"made (\d+), counted (\d+), charged (\d+) KiB\n", done.stdout)
+        found = re.fullmatch(r"made (\d+), counted (\d+), charged (-?\d+) KiB\n", done.stdout)
         self.assertTrue(found and done.returncode == 0, (done.returncode, done.stdout, done.stderr))
         self.assertEqual(found[1], found[2])
         self.assertEqual(done.stderr, "")

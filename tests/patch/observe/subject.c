@@ -34,7 +34,7 @@ KEPT wait_for_pipe(void) {
   NO_TAIL_CALL;
 }
 KEPT sleep_long(void) {
-  usleep(400000);
+  usleep(2000000);
   NO_TAIL_CALL;
 }
 KEPT spin(void) {
@@ -122,7 +122,7 @@ int main(int argc, char** argv) {
   if (compute) compute_until_asked();
   printf("ready\n");
   fflush(stdout);
-  usleep(send || compute ? 100000 : 300000);
+  usleep(send || compute ? 1200000 : 300000);
   stop = 1;
   pthread_mutex_unlock(&lock);
   close(held);
