@@ -35,6 +35,11 @@ namespace weft::core {
 /// No herd is woken: nobody is called while anybody searches. One that is called and finds more
 /// than it takes calls the next one, so that workers come as fast as work for them is there.
 ///
+/// tests/model/idle.pml is a model of this, and of how hub_group uses it, with the same names: Spin
+/// tries all orders of its steps. Whoever changes a step here changes it there. The model is
+/// sequentially consistent, and fair for that only as long as what is said above of the memory
+/// orders holds.
+///
 /// What is meant for one worker alone is not a matter of this class: give it to that worker, and
 /// then unpark it if `sleeps(worker)`. `park` has to look for such things itself.
 template <unsigned most>

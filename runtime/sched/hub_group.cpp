@@ -87,6 +87,9 @@ homeless_fiber* hub_group::steal(unsigned index) noexcept {
   return nullptr;
 }
 
+/// What had no place comes first: a hub that is no searcher moves it into its own queue, and nobody
+/// looks once more after that. Looked at last, it might be gone from there, and not yet have been
+/// where it is.
 bool hub_group::has_work() const noexcept {
   if (overflowed_.load(std::memory_order_seq_cst) != 0) return true;
   return std::any_of(members_.begin(), members_.end(),
