@@ -34,7 +34,8 @@ class Faults(unittest.TestCase):
         self.expect("copy", "token 0 came home twice|mistakes:")
 
     def test_a_token_that_goes_astray(self):
-        self.expect("stray", r"^  token 0 did not go its way: after \d+ hops at thread", r"counted \d+ and showed")
+        # (What the threads counted may come out right all the same.)
+        self.expect("stray", r"^  token 0 did not go its way: after \d+ hops at thread")
 
     def test_a_thread_that_does_not_end(self):
         self.expect("linger", "no progress for 5 s while joining threads: 200 .* 0 joined", patience=5)
