@@ -97,22 +97,10 @@ bool futex_ring::open() noexcept {
 
 long futex_ring::start() noexcept {
   if (!knows_futexes(ring_) || !restrict_to_futexes(ring_)) return -ENOSYS;
-  if (!prepare()) return -ENOMEM;
+  if (!furnish_helper(stack_size, stack_top_, thread_pointer_)) return -ENOMEM;
   ends_ = lost_ = listens_ = false;
   const long tid = start_kernel_thread(stack_top_, thread_pointer_, run, this, &alive_);
   return is_error(tid) ? tid : 0;
-}
-
-/// What the kernel thread needs to run.
-bool futex_ring::prepare() noexcept {
-  if (stack_top_) return true;
-  green* nobody = the_machine().greens.make();
-  const long at = core::sys::map(nullptr, stack_size, PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
-  thread_pointer_ = nobody ? make_bare_tls(*nobody) : nullptr;
-  if (is_error(at) || !thread_pointer_) return false;
-  stack_top_ = reinterpret_cast<char*>(at) + stack_size;
-  return true;
 }
 
 long futex_ring::wait(green& g, std::uint32_t* word, std::uint32_t expected, std::uint32_t bitset,

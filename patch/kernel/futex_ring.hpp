@@ -92,7 +92,6 @@ class futex_ring {
   void wake_finished() noexcept;
   void give_up() noexcept;
   long start() noexcept;
-  bool prepare() noexcept;
 
   // The thread's.
   static void run(void* self) noexcept;

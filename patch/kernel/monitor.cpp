@@ -136,14 +136,7 @@ void monitor::start() noexcept {
   mode found = mode::lingering;
   if (mode_.compare_exchange_strong(found, mode::watching) || found == mode::watching) return;
   wait_for_end(&alive_);
-  if (!stack_top_) {
-    green* nobody = the_machine().greens.make();
-    const long at = core::sys::map(nullptr, stack_size, PROT_READ | PROT_WRITE,
-                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
-    thread_pointer_ = nobody ? make_bare_tls(*nobody) : nullptr;
-    if (is_error(at) || !thread_pointer_) return;
-    stack_top_ = reinterpret_cast<char*>(at) + stack_size;
-  }
+  if (!furnish_helper(stack_size, stack_top_, thread_pointer_)) return;
   asleep_ = 0;
   started_at_ = core::monotonic_now();
   mode_ = mode::watching;

@@ -15,6 +15,7 @@
 #include <cstdint>
 
 #include "patch/kernel/print.hpp"
+#include "patch/sites/plan.hpp"
 #include "patch/sites/raw_syscall.hpp"
 #include "runtime/core/clock.hpp"
 
@@ -43,24 +44,17 @@ constinit kernel_action previous;
 /// one (plan.cpp).
 constexpr int longest_layout = 4 + 15;
 
-/// Whether `mov $nr,%eax` stands right before it (is_plain_site): then nothing before the `mov` is
-/// moved.
-bool is_plain(const std::uint8_t* text, long site) noexcept {
-  const bool has_prefix = site >= 6 && (text[site - 6] & 0xf0) == 0x40;
-  return site >= 5 && !has_prefix && text[site - 5] == 0xb8 && text[site - 3] <= 1 &&
-         text[site - 2] == 0 && text[site - 1] == 0;
-}
-
 /// Whether a thread that goes on at `at` may come out between instructions that are moved
 /// meanwhile. At the `syscall` itself, which stays, it does no harm, nor where the first of them
 /// begins.
 bool is_in_a_layout(const std::uint8_t* at) noexcept {
-  // Copied by the kernel, since the text may end here.
-  std::uint8_t text[longest_layout + 2];
-  const iovec here{text, sizeof text};
-  const iovec there{const_cast<std::uint8_t*>(at), sizeof text};
+  // Copied by the kernel, since the text may end here; with the byte before, where a prefix may be.
+  std::uint8_t copy[1 + longest_layout + 2];
+  const std::uint8_t* const text = copy + 1;
+  const iovec here{copy, sizeof copy};
+  const iovec there{const_cast<std::uint8_t*>(at - 1), sizeof copy};
   const long size =
-      raw_syscall(SYS_process_vm_readv, raw_syscall(SYS_getpid), &here, 1, &there, 1, 0);
+      raw_syscall(SYS_process_vm_readv, raw_syscall(SYS_getpid), &here, 1, &there, 1, 0) - 1;
   const auto is_site = [&](long i) {
     return i + 1 < size && text[i] == 0x0f && text[i + 1] == 0x05;
   };
@@ -68,7 +62,7 @@ bool is_in_a_layout(const std::uint8_t* at) noexcept {
   constexpr std::uint8_t short_jump = 0xeb;
   if (is_site(0) && size > 2 && text[2] == short_jump) return true;
   for (long i = 1; i < longest_layout; ++i)
-    if (is_site(i) && !is_plain(text, i)) return true;
+    if (is_site(i) && !is_plain_site(text + i, copy)) return true; // else nothing before the `mov`
   return false;
 }
 

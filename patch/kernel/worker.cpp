@@ -230,6 +230,17 @@ void forget_workers_but(worker& w) noexcept {
   w.retired = false;
 }
 
+bool furnish_helper(std::size_t stack_size, void*& stack_top, void*& thread_pointer) noexcept {
+  if (stack_top) return true;
+  green* nobody = the_machine().greens.make();
+  const long at = core::sys::map(nullptr, stack_size, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+  thread_pointer = nobody ? make_bare_tls(*nobody) : nullptr;
+  if (is_error(at) || !thread_pointer) return false;
+  stack_top = reinterpret_cast<char*>(at) + stack_size;
+  return true;
+}
+
 long start_kernel_thread(void* stack_top, void* thread_pointer, void (*entry)(void*),
                          void* argument, std::uint32_t* alive) noexcept {
   constexpr unsigned long flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |

@@ -130,6 +130,10 @@ void follow_credentials(worker& w) noexcept;
 /// In a fork's child: the caller's is the only kernel thread.
 void forget_workers_but(worker& w) noexcept;
 
+/// What a kernel thread of weft's needs that never runs green threads: a stack and TLS. False: no
+/// memory. Made once; kept when the thread has ended.
+[[nodiscard]] bool furnish_helper(std::size_t stack_size, void*& stack_top,
+                                  void*& thread_pointer) noexcept;
 /// Starts a kernel thread in `entry(argument)`, with all signals blocked. Its tid, or -errno;
 /// *alive is made 1, and 0 when it has ended.
 long start_kernel_thread(void* stack_top, void* thread_pointer, void (*entry)(void*),

@@ -15,6 +15,11 @@
 
 #define WEFT_VIRTUAL_SIZE 512
 
+/* TF, DF, NT, AC: flags that are nearly never set, and that only popf sets or clears; and those of
+ * a thread that has set none. */
+#define WEFT_RARE_FLAGS 0x44500
+#define WEFT_PLAIN_FLAGS 0x202
+
 /* syscall_frame */
 #define WEFT_FRAME_RAX 0
 #define WEFT_FRAME_RDI 8

@@ -16,10 +16,6 @@
  */
 #include "patch/sites/entry_layout.h"
 
-/* TF, DF, NT, AC: flags that are nearly never set, and that only popf sets or clears. */
-#define RARE_FLAGS 0x44500
-#define PLAIN_FLAGS 0x202
-
 #define NR_CLONE 56
 #define NR_VFORK 58
 #define NR_CLONE3 435
@@ -119,15 +115,15 @@
   ja      .Lplain_flags\@
   pushfq
   pop     %rcx
-  and     $RARE_FLAGS, %ecx
+  and     $WEFT_RARE_FLAGS, %ecx
   or      %rcx, WEFT_FRAME_RFLAGS(%rsp)
   .else
   mov     8(%rbx), %rcx
   mov     %rcx, WEFT_FRAME_RFLAGS(%rsp)
-  test    $RARE_FLAGS, %ecx
+  test    $WEFT_RARE_FLAGS, %ecx
   jz      .Lplain_flags\@
   .endif
-  pushq   $PLAIN_FLAGS
+  pushq   $WEFT_PLAIN_FLAGS
   popfq
 .Lplain_flags\@:
 .endm
@@ -136,7 +132,7 @@
  * `record`, the frame's rbx is a spawn_record that holds the program's. */
 .macro RESTORE_FRAME record=0
   mov     WEFT_FRAME_RFLAGS(%rsp), %rcx
-  test    $RARE_FLAGS, %ecx
+  test    $WEFT_RARE_FLAGS, %ecx
   jz      .Lrestore_plain\@
   push    %rcx
   popfq

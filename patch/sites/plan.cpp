@@ -71,14 +71,6 @@ bool site_plan::has_inside() const noexcept {
   return !decode({begin, end}, i) || begin + i.length < end;
 }
 
-bool is_plain_site(const std::uint8_t* site, const std::uint8_t* text_begin) noexcept {
-  constexpr std::uint8_t mov_eax = 0xb8;
-  // A number below 512, so that no accident in data looks like it; and behind a REX prefix it would
-  // be another register.
-  return site - text_begin >= 6 && (site[-6] & 0xf0) != 0x40 && site[-5] == mov_eax &&
-         site[-3] <= 1 && site[-2] == 0 && site[-1] == 0;
-}
-
 bool is_sigreturn(const std::uint8_t* site, const std::uint8_t* text_begin) noexcept {
   // As `mov $15,%eax` or `mov $15,%rax`; unwinders know it by these very bytes.
   constexpr std::uint8_t number[] = {0x0f, 0, 0, 0};

@@ -43,7 +43,14 @@ struct site_plan {
 
 /// `mov $nr,%eax; syscall`, by far the most common form (434 of 526 in glibc 2.36): nothing can
 /// jump into it, and its five bytes of `mov` are a jump's size.
-[[nodiscard]] bool is_plain_site(const std::uint8_t* site, const std::uint8_t* text_begin) noexcept;
+[[nodiscard]] inline bool is_plain_site(const std::uint8_t* site,
+                                        const std::uint8_t* text_begin) noexcept {
+  constexpr std::uint8_t mov_eax = 0xb8;
+  // A number below 512, so that no accident in data looks like it; and behind a REX prefix it would
+  // be another register.
+  return site - text_begin >= 6 && (site[-6] & 0xf0) != 0x40 && site[-5] == mov_eax &&
+         site[-3] <= 1 && site[-2] == 0 && site[-1] == 0;
+}
 
 /// rt_sigreturn: the kernel finds the frame that it restores by the stack pointer, and unwinders
 /// know the code by its bytes. Its function's frame begins one byte early, so decoding it may fail.

@@ -15,17 +15,6 @@ namespace {
 
 using namespace soak;
 
-timespec soon(clockid_t clock, chance& c) {
-  timespec at{};
-  clock_gettime(clock, &at);
-  at.tv_nsec += c.between(1, 3000) * 1000;
-  if (at.tv_nsec >= 1'000'000'000) {
-    at.tv_nsec -= 1'000'000'000;
-    ++at.tv_sec;
-  }
-  return at;
-}
-
 /// A mutex of some kind, taken in some way, guards a plain counter.
 void counters(chance& c) {
   const int kinds[] = {PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_ERRORCHECK,

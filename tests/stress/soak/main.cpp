@@ -5,6 +5,8 @@
 // process, which has one thread and so needs nothing of weft's, sees to it that it goes on.
 #include "tests/stress/soak/scene.hpp"
 
+#include "tests/stress/end_stuck.hpp"
+
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -104,13 +106,7 @@ int watch(pid_t performer, int progress) {
     if (ready == 0) {
       std::fprintf(stderr, "soak: seed %llu: no round ended for %d s\n",
                    static_cast<unsigned long long>(seed), longest_round);
-      if (const char* dump = std::getenv("WEFT_DUMP_SIGNAL"); dump && std::strstr(dump, "USR2")) {
-        kill(performer, SIGUSR2);
-        sleep(2);
-      }
-      kill(performer, SIGABRT);
-      sleep(1);
-      kill(performer, SIGKILL);
+      stress::end_stuck(performer);
     }
     int status = 0;
     uninterrupted([&] { return waitpid(performer, &status, 0); });

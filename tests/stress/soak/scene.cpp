@@ -69,6 +69,17 @@ void thread::join() {
   expect_equal(result == nullptr ? 1 : 0, 1, "the thread's result");
 }
 
+timespec soon(clockid_t clock, chance& c) {
+  timespec at{};
+  clock_gettime(clock, &at);
+  at.tv_nsec += c.between(1, 3000) * 1000;
+  if (at.tv_nsec >= 1'000'000'000) {
+    at.tv_nsec -= 1'000'000'000;
+    ++at.tv_sec;
+  }
+  return at;
+}
+
 void dawdle(chance& c) {
   switch (c.between(0, 7)) {
   case 0:

@@ -11,6 +11,7 @@
 #include <initializer_list>
 #include <source_location>
 #include <string_view>
+#include <time.h>
 #include <vector>
 
 namespace soak {
@@ -54,6 +55,9 @@ class thread {
   unsigned long id_ = 0;
   bool joinable_ = false;
 };
+
+/// A point in time at most 3 ms ahead.
+timespec soon(clockid_t clock, chance& c);
 
 /// Something that takes a moment: nothing, a yield, a nap, or some computing.
 void dawdle(chance& c);

@@ -49,13 +49,7 @@ struct shared_queue {
       expect_equal(pthread_cond_wait(&condition, &lock), 0, "pthread_cond_wait");
       return;
     }
-    timespec until{};
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += c.between(1, 3000) * 1000;
-    if (until.tv_nsec >= 1'000'000'000) {
-      until.tv_nsec -= 1'000'000'000;
-      ++until.tv_sec;
-    }
+    const timespec until = soon(CLOCK_REALTIME, c);
     const int result = pthread_cond_timedwait(&condition, &lock, &until);
     if (result != ETIMEDOUT) expect_equal(result, 0, "pthread_cond_timedwait");
   }

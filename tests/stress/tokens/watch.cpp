@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "tests/stress/tokens/watch.hpp"
 
+#include "tests/stress/end_stuck.hpp"
+
 #include "tests/stress/tokens/clock.hpp"
 
 #include <algorithm>
@@ -113,13 +115,7 @@ int watch(pid_t performer, const board& shown, const std::vector<plan>& stages, 
     usleep(200'000);
   }
   eyes.tell();
-  if (const char* dump = std::getenv("WEFT_DUMP_SIGNAL"); dump && std::strstr(dump, "USR2")) {
-    kill(performer, SIGUSR2);
-    sleep(2);
-  }
-  kill(performer, SIGABRT);
-  sleep(1);
-  kill(performer, SIGKILL);
+  stress::end_stuck(performer);
   while (waitpid(performer, nullptr, 0) < 0 && errno == EINTR)
     ;
   return 3;
