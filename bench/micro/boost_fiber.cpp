@@ -64,8 +64,5 @@ void bare_jump(benchmark::State& state) {
 int main(int argc, char** argv) {
   bench::register_cases<library>(100'000); // a million take it a minute
   benchmark::RegisterBenchmark("bare_jump", &bare_jump)->MeasureProcessCPUTime();
-  benchmark::Initialize(&argc, argv);
-  benchmark::RunSpecifiedBenchmarks();
-  std::fflush(stdout);
-  std::_Exit(0); // sleepers may be left
+  bench::run_program(argc, argv);
 }

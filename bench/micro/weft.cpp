@@ -33,8 +33,5 @@ struct library {
 
 int main(int argc, char** argv) {
   bench::register_cases<library>(1'000'000);
-  benchmark::Initialize(&argc, argv);
-  benchmark::RunSpecifiedBenchmarks();
-  std::fflush(stdout);
-  std::_Exit(0); // sleepers may be left
+  bench::run_program(argc, argv);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// calls CASE: what one operation of a threaded program costs, in nanoseconds, whatever runs its
-// threads. Plain pthreads and libc.
+// calls CASE [SECONDS]: what one operation of a threaded program costs, in nanoseconds, whatever
+// runs its threads. Plain pthreads and libc.
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -244,9 +244,9 @@ constexpr named_case cases[] = {
 } // namespace
 
 int main(int argc, char** argv) {
-  constexpr double long_enough = 0.15; // seconds
+  const double long_enough = argc > 2 ? std::atof(argv[2]) : 0.15; // seconds
   for (const auto& each : cases) {
-    if (argc != 2 || std::strcmp(argv[1], each.name) != 0) continue;
+    if (argc < 2 || std::strcmp(argv[1], each.name) != 0) continue;
     each.run(each.operations / 10); // what is made once
     for (long n = each.operations;; n *= 2) {
       const double seconds = each.run(n);
@@ -255,7 +255,7 @@ int main(int argc, char** argv) {
       return 0;
     }
   }
-  std::fprintf(stderr, "usage: calls CASE, one of");
+  std::fprintf(stderr, "usage: calls CASE [SECONDS], CASE one of");
   for (const auto& each : cases)
     std::fprintf(stderr, " %s", each.name);
   std::fprintf(stderr, "\n");

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSL-1.0
+"""What operations of a threaded program cost, natively and under weft."""
+from runner.records import Case, Goal
+from runner.session import Failure, Peer
+
+TITLE = "Threads: processor time of one operation of a pthreads program, natively and under weft"
+
+
+def case(name, title, goal=None, added=False):
+    """The goal is a prototype's figure on the machine it was written on; for getppid what it added to the native."""
+    goals = () if goal is None else (Goal("weft", goal, "native" if added else None, added),)
+    return Case("patch", name, title, "ns", goals)
+
+
+CASES = [
+    case("getppid", "getppid, made by the kernel", 16.0, True),
+    case("gettid", "gettid", 10.0),
+    case("read_zero", "read a byte of /dev/zero"),
+    case("yield", "sched_yield, 2 threads, a turn", 19.5),
+    case("mutex_free", "lock+unlock a free mutex"),
+    case("mutex", "mutex held over a yield, 2 threads, a turn"),
+    case("condition", "condition variable, a turn", 174.0),
+    case("semaphore", "semaphores, a turn", 77.0),
+    case("socketpair", "socket pair, there and back"),
+    case("create_join", "create+join a thread", 1450.0),
+    case("create_join_many", "create+join, a hundred at a time", 1450.0),
+]
+
+
+def measure(session):
+    program = session.build / "bench/patch/calls"
+    seconds = 0.05 if session.quick else 0.15
+
+    def peer(name, command, wanted):
+        def run():
+            text = session.run([*command, wanted.name, seconds])
+            try:
+                return {wanted.name: float(text)}
+            except ValueError as wrong:
+                raise Failure(f"{name}: no figure: {text[-200:]!r}") from wrong
+
+        return Peer(name, run)
+
+    for each in CASES:
+        session.alternate([each], [peer("weft", [session.build / "patch/launcher/weft", program], each),
+                                   peer("native", [program], each)])

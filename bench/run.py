@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""Runs the benchmarks, weft and its peers in turn, and writes tables, JSON and CSV. bench/README.md says what each
+section measures.
+
+usage: run.py BUILD [--quick] [--section NAME]... [--case PATTERN]... [--peer PATTERN]... [--rounds N]
+              [--processors A,B] [--output DIRECTORY] [--show-rounds]
+"""
+import argparse
+import importlib.util
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from runner import machine, report  # noqa: E402
+from runner.session import Session  # noqa: E402
+
+# Each is bench/NAME/section.py, with TITLE and measure(session), and runs in this order.
+SECTIONS = ["micro", "patch", "threads"]
+
+
+def load(name):
+    path = HERE / name / "section.py"
+    spec = importlib.util.spec_from_file_location(f"{name}_section", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def numbers(text):
+    return [int(word) for word in text.split(",")]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--quick", action="store_true", help="few rounds of smaller cases: within five minutes in all")
+    parser.add_argument("--section", action="append", choices=SECTIONS, help="only this; may be given several times")
+    parser.add_argument("--case", action="append", default=[], help="only cases like this, such as 'yield*'")
+    parser.add_argument("--peer", action="append", default=[], help="only peers like this, and what goals refer to")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--processors", type=numbers, help="to use, the last for what runs alone")
+    parser.add_argument("--output", type=pathlib.Path, help="where results go; default BUILD/results")
+    parser.add_argument("--show-rounds", action="store_true", help="print the rounds of each figure as well")
+    arguments = parser.parse_args()
+
+    session = Session(arguments.build.resolve(), quick=arguments.quick, rounds=arguments.rounds,
+                      processors=arguments.processors, cases=arguments.case, peers=arguments.peer)
+    about = machine.description()
+    output = arguments.output or arguments.build / "results"
+    titles = {}
+    print(machine.sentence(about), flush=True)
+    for name in arguments.section or SECTIONS:
+        section = load(name)
+        titles[name] = section.TITLE
+        before = len(session.records)
+        section.measure(session)
+        session.progress.clear()
+        records = session.records[before:]
+        if records:
+            print(f"\n## {section.TITLE}\n\n{report.section_table(records)}\n\n{report.reading(records)}", flush=True)
+            if arguments.show_rounds:
+                print(f"\n{report.spread_table(records)}", flush=True)
+            # After each section, so that a run that is broken off leaves what it has found.
+            report.write(output, about, titles, session.records)
+    print(f"\n{report.summary(session.records)}; all figures are in {output}")
+    failed = [f"{r.case.section}/{r.case.name}, {r.peer}: {r.missing}" for r in session.records
+              if r.missing.startswith("failed")]
+    for line in failed:
+        print(line, file=sys.stderr)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

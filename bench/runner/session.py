@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSL-1.0
+"""One run of the benchmarks: what is wanted of it, and how peers take turns."""
+import dataclasses
+import fnmatch
+import os
+import subprocess
+import sys
+import time
+import typing
+
+from runner.machine import LoadMeter
+from runner.records import Record
+
+
+class Failure(Exception):
+    """A peer that could not do a case, and why."""
+
+
+class Missing(Exception):
+    """A peer that is not here, or has no such case, and why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    """One way to do a case. `run()` does a round and returns {case name: figure}; it raises Missing or Failure."""
+
+    name: str
+    run: typing.Callable
+    # At most so many rounds; None: as many as the others.
+    rounds: int | None = None
+
+
+class Progress:
+    """One line on a terminal; elsewhere nothing."""
+
+    def __init__(self):
+        self.began = time.monotonic()
+
+    def show(self, text):
+        if sys.stderr.isatty():
+            elapsed = int(time.monotonic() - self.began)
+            print(f"\r\033[K[{elapsed // 60}:{elapsed % 60:02}] {text}", end="", file=sys.stderr, flush=True)
+
+    def clear(self):
+        if sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+class Session:
+    def __init__(self, build, *, quick=False, rounds=None, processors=None, cases=(), peers=()):
+        self.build = build
+        self.quick = quick
+        self.rounds = rounds or (2 if quick else 6)
+        # Single programs run on the last one, away from where interrupts go first; a server and its clients on the
+        # last and on the one before.
+        self.processors = processors or sorted(os.sched_getaffinity(0))
+        self.cases = cases
+        self.peers = peers
+        self.records = []
+        self.progress = Progress()
+
+    @property
+    def processor(self):
+        return self.processors[-1]
+
+    def wants(self, case):
+        names = (case.name, f"{case.section}/{case.name}")
+        return not self.cases or any(fnmatch.fnmatch(name, pattern) for name in names for pattern in self.cases)
+
+    def wants_peer(self, name):
+        return not self.peers or any(fnmatch.fnmatch(name, pattern) for pattern in self.peers)
+
+    def run(self, command, *, processor=None, environment=None, timeout=600):
+        """Runs a program pinned to one processor; its standard output. A program that is not there is Missing, one
+        that fails or takes too long a Failure."""
+        command = [str(word) for word in command]
+        if not os.access(command[0], os.X_OK):
+            raise Missing(f"{os.path.basename(command[0])} is not built or not installed")
+        pinned = ["taskset", "-c", str(self.processor if processor is None else processor), *command]
+        try:
+            done = subprocess.run(pinned, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, check=False)
+        except subprocess.TimeoutExpired as late:
+            raise Failure(f"{' '.join(command)} took more than {timeout} s") from late
+        if done.returncode != 0:
+            raise Failure(f"{' '.join(command)} ended with status {done.returncode}: "
+                          f"{done.stderr.decode(errors='replace')[-500:].strip()}")
+        return done.stdout.decode(errors="replace")
+
+    def alternate(self, cases, peers, rounds=None):
+        """Measures `cases`, which one run of a peer gives together, with the peers in turn: A B A B ... Keeps a
+        record for each, and returns them as {case name: {peer: record}}."""
+        cases = [case for case in cases if self.wants(case)]
+        # What goals compare with is measured even if only others are asked for.
+        needed = {name for case in cases for goal in case.goals for name in (goal.of, goal.subject) if name}
+        peers = [peer for peer in peers if self.wants_peer(peer.name) or (self.peers and peer.name in needed)]
+        if not cases or not peers:
+            return {}
+        found = {case.name: {peer.name: Record(case, peer.name) for peer in peers} for case in cases}
+        rounds = rounds or self.rounds
+        meter = LoadMeter()
+        out = set()
+        for number in range(rounds):
+            for peer in peers:
+                if peer.name in out or (peer.rounds is not None and number >= peer.rounds):
+                    continue
+                self.progress.show(f"{cases[0].section}: {cases[0].title}, round {number + 1} of {rounds}, {peer.name}")
+                try:
+                    figures, why = peer.run(), ""
+                except Missing as missing:
+                    figures, why = {}, f"missing: {missing}"
+                except Failure as failure:
+                    figures, why = {}, f"failed: {failure}"
+                if why:
+                    out.add(peer.name)
+                for case in cases:
+                    record = found[case.name][peer.name]
+                    if figures.get(case.name) is not None:
+                        record.values.append(float(figures[case.name]))
+                    elif why:
+                        record.missing, record.values = why, []
+        load = meter.busy()
+        for records in found.values():
+            for name, record in list(records.items()):
+                record.load = load
+                if record.values or record.missing:
+                    self.records.append(record)
+                else:
+                    del records[name]  # the peer has no such case
+        self.progress.clear()
+        return found
