@@ -7,13 +7,13 @@
 
 #include "bench/echo/latency_histogram.hpp"
 #include "bench/echo/options.hpp"
+#include "bench/echo/server_process.hpp"
 
 #include <arpa/inet.h>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string>
@@ -46,11 +46,13 @@ class load {
 
   int run() {
     const auto began = clock_type::now();
+    memory_before_ = echo::memory_of(options_.server);
     open_all();
     const double opening = seconds(clock_type::now() - began).count();
-    const double cpu_before = server_cpu();
+    const double cpu_before = echo::processor_seconds_of(options_.server);
     const double playing = ping_pong();
-    const double cpu = server_cpu() - cpu_before;
+    const double cpu = echo::processor_seconds_of(options_.server) - cpu_before;
+    memory_ = echo::memory_of(options_.server);
     check_idle();
     report(opening, playing, cpu);
     return errors_ == 0 ? 0 : 1;
@@ -210,26 +212,24 @@ class load {
     const auto end =
         began + std::chrono::duration_cast<clock_type::duration>(seconds(options_.seconds));
     last_event_ = began;
+    // With a number of requests to make, that counts and not the time.
+    std::size_t left = options_.requests;
+    const auto send_another = [&](connection& c, clock_type::time_point now) {
+      if (options_.requests == 0 ? now >= end : left == 0) return;
+      --left;
+      send_next(c);
+    };
     for (std::size_t i = options_.idle; i < connections_.size(); ++i)
-      if (connections_[i].now == state::quiet) send_next(connections_[i]);
+      if (connections_[i].now == state::quiet) send_another(connections_[i], began);
     const auto played = [&](connection& c) {
       const auto now = clock_type::now();
       latencies_.record(static_cast<std::uint64_t>((now - c.sent).count()));
-      if (now < end) send_next(c);
+      send_another(c, now);
     };
     while (pending_ > 0 && turn(played))
       progress("active", static_cast<std::size_t>(latencies_.count()), 0);
     progress("active", static_cast<std::size_t>(latencies_.count()), 0, true);
     return seconds(clock_type::now() - began).count();
-  }
-
-  [[nodiscard]] double server_cpu() const {
-    clockid_t id{};
-    timespec time{};
-    if (options_.server == 0 || clock_getcpuclockid(options_.server, &id) != 0 ||
-        clock_gettime(id, &time) != 0)
-      return 0;
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
   }
 
   void progress(const char* phase, std::size_t done, std::size_t total, bool end = false) {
@@ -247,11 +247,23 @@ class load {
     };
     std::printf("{\"connections\": %zu, \"connections_per_second\": %.0f, \"requests\": %llu, "
                 "\"requests_per_second\": %.0f, \"p50_us\": %.1f, \"p99_us\": %.1f, "
-                "\"p999_us\": %.1f, \"server_cpu_us_per_request\": %.3f, \"errors\": %zu}\n",
+                "\"p999_us\": %.1f, \"server_cpu_us_per_request\": %.3f, \"errors\": %zu",
                 connections_.size(), static_cast<double>(connections_.size()) / opening,
                 static_cast<unsigned long long>(requests), static_cast<double>(requests) / playing,
                 microseconds(0.5), microseconds(0.99), microseconds(0.999),
                 requests == 0 ? 0 : cpu * 1e6 / static_cast<double>(requests), errors_);
+    std::printf(", \"server_resident_kib\": [%ld, %ld], \"server_page_tables_kib\": [%ld, %ld], "
+                "\"server_threads\": [%ld, %ld]",
+                memory_before_.resident_kib, memory_.resident_kib, memory_before_.page_table_kib,
+                memory_.page_table_kib, memory_before_.kernel_threads, memory_.kernel_threads);
+    std::printf(", \"latency_us\": [");
+    const char* separator = "";
+    for (const double q :
+         {0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999, 1.0}) {
+      std::printf("%s[%g, %.1f]", separator, q, microseconds(q));
+      separator = ", ";
+    }
+    std::printf("]}\n");
   }
 
   echo::options options_;
@@ -264,6 +276,8 @@ class load {
   clock_type::time_point last_event_;
   clock_type::time_point last_progress_;
   echo::latency_histogram latencies_;
+  echo::process_memory memory_before_; // the server's, without connections
+  echo::process_memory memory_;        // with all of them, after the load
 };
 
 } // namespace

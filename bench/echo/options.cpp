@@ -9,8 +9,9 @@ namespace echo {
 namespace {
 
 [[noreturn]] void usage() {
-  std::fputs("usage: load_client --port PORT [--idle N] [--active N] [--seconds S] [--size BYTES]\n"
-             "                   [--in-flight N] [--server-pid PID] [--progress]\n",
+  std::fputs("usage: load_client --port PORT [--idle N] [--active N] [--seconds S]\n"
+             "                   [--requests N] [--size BYTES] [--in-flight N] [--server-pid PID] "
+             "[--progress]\n",
              stderr);
   std::exit(2);
 }
@@ -48,6 +49,8 @@ options parse_options(int argc, char** argv) {
       chosen.active = count(0);
     } else if (name == "--seconds") {
       chosen.seconds = number(value, 0, 3600);
+    } else if (name == "--requests") {
+      chosen.requests = static_cast<std::size_t>(number(value, 0, 1e9));
     } else if (name == "--size") {
       chosen.size = static_cast<std::size_t>(number(value, 1, 4096));
     } else if (name == "--in-flight") {

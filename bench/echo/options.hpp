@@ -11,6 +11,7 @@ struct options {
   std::size_t idle = 0;
   std::size_t active = 1;
   double seconds = 3;
+  std::size_t requests = 0;    // so many instead, of all active connections together; 0: by time
   std::size_t size = 64;       // bytes of a message
   std::size_t in_flight = 256; // connections being opened, or idle ones being checked, at a time
   pid_t server = 0;            // the server's process, whose CPU time is reported; 0: unknown
