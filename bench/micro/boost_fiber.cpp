@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <boost/coroutine2/all.hpp>
 #include <boost/fiber/all.hpp>
+
 #include <memory>
 #include <utility>
 
@@ -19,6 +21,19 @@ struct library {
   using handle = fibers::fiber;
   using mutex = fibers::mutex;
   using condition_variable = fibers::condition_variable;
+  using promise = fibers::promise<int>;
+  struct channel : fibers::unbuffered_channel<int> {
+    void send(int value) { push(value); }
+    int receive() { return value_pop(); }
+  };
+  struct queue : fibers::buffered_channel<int> {
+    using buffered_channel::buffered_channel;
+    void put(int value) { push(value); }
+    int get() { return value_pop(); }
+  };
+  using numbers = boost::coroutines2::coroutine<int>;
+
+  static constexpr std::size_t most = 100'000; // a million take it a minute
 
   template <class F>
   static handle spawn(F&& f) {
@@ -28,6 +43,12 @@ struct library {
   static auto start(F&& f) {
     return fibers::async(fibers::launch::post, std::allocator_arg, stacks(), std::forward<F>(f));
   }
+  template <class F>
+  static handle spawn_with_stack(std::size_t bytes, F&& f) {
+    // With a guard page, as weft's have.
+    return {fibers::launch::post, std::allocator_arg, fibers::protected_fixedsize_stack(bytes),
+            std::forward<F>(f)};
+  }
   static void yield() { boost::this_fiber::yield(); }
   template <class Span>
   static void sleep(Span span) {
@@ -35,34 +56,19 @@ struct library {
   }
   static void after_unlock() { yield(); }
   static void abandon(handle& fiber) { fiber.detach(); }
+  static void count(std::size_t& n) { ++n; }
+  static numbers::pull_type count_up() {
+    return numbers::pull_type([](numbers::push_type& yield) {
+      for (int i = 0;; ++i)
+        yield(i);
+    });
+  }
+  static int next(numbers::pull_type& from) { return from().get(); }
 };
-
-extern "C" {
-struct transfer {
-  void* from;
-  void* data;
-};
-void* make_fcontext(void* top, std::size_t size, void (*entry)(transfer));
-transfer jump_fcontext(void* to, void* data);
-}
-
-/// Boost.Context's bare switch, there and back: what this machine is now, beside the machine that
-/// the floor was measured on.
-void bare_jump(benchmark::State& state) {
-  static char stack[16 << 10];
-  void* other = make_fcontext(stack + sizeof stack, sizeof stack, [](transfer t) {
-    while (true)
-      t = jump_fcontext(t.from, nullptr);
-  });
-  for (auto _ : state)
-    other = jump_fcontext(other, nullptr).from;
-  state.counters["operations"] = 2;
-}
 
 } // namespace
 
 int main(int argc, char** argv) {
-  bench::register_cases<library>(100'000); // a million take it a minute
-  benchmark::RegisterBenchmark("bare_jump", &bare_jump)->MeasureProcessCPUTime();
+  bench::register_cases<library>();
   bench::run_program(argc, argv);
 }

@@ -3,80 +3,107 @@
 import json
 
 from runner.records import Case, Goal
-from runner.session import Failure, Missing, Peer
+from runner.session import Failure, Peer
 
 TITLE = "Micro: processor time of one operation, on one processor"
 
-
-def case(name, title, unit="ns", goals=(), **more):
-    return Case("micro", name, title, unit, tuple(Goal("weft", limit, of) for of, limit in goals), **more)
-
-
-# The ids are those of the programs; seconds is how long a round lasts.
-CASES = [
-    case("yield/2", "yield, 2 fibers", goals=[("Boost.Fiber", 0.15), ("Asio", 0.1)]),
-    case("yield/1000", "yield, 1000 fibers", goals=[("Boost.Fiber", 0.2)]),
-    case("yield_6_frames/2", "yield through 6 frames", goals=[("weft on jump_fcontext", 0.25)]),
-    case("spawn_join/1000", "spawn+join, batches of 1000", goals=[("Asio", 0.1), ("Go", 0.15)]),
-    case("spawn_join/1000000", "spawn+join, batch of 1M", goals=[("tokio", 0.3)]),
-    case("skynet/1000000", "skynet 1M", "ms", goals=[("tokio", 0.06), ("Go", 0.02)]),
-    case("mutex", "lock+unlock a free mutex", goals=[("pthread", 1.1)]),
-    case("mutex_handed_over", "mutex handed over, 2 fibers", goals=[("Go", 0.1)]),
-    case("condition_ping_pong", "condition variable, a turn"),
-    case("semaphore", "acquire+release a free semaphore"),
-    case("semaphore_ping_pong", "semaphores, a turn"),
-]
-SIZE = case("bytes", "memory of a sleeping fiber, 1M", "bytes", goals=[(None, 4400)])
-START = case("sleepers", "start a sleeper, 1M", goals=[("Go", 0.6)])
-
-LONG = {"spawn_join/1000000", "skynet/1000000"}
+# Peers that are there for some rows.
+ONLY = {"bare jump_fcontext": {"yield/2", "yield_2_frames/2", "yield_6_frames/2"}, "a pthread alone": {"mutex"}}
 # Nanoseconds in the unit of a case.
-UNITS = {"ns": 1, "ms": 1e6}
-# What takes minutes, and is left out of a quick run.
-SLOW = {("Boost.Fiber", "skynet/1000000")}
+UNITS = {"ns": 1, "µs": 1e3, "ms": 1e6, "s": 1e9}
+# What the program calls it.
+NAMES = {("a pthread alone", "mutex"): "mutex_alone"}
 
 
 def programs(build):
-    """{peer: (command, environment)}"""
-    micro = build / "bench/micro"
+    """{peer: (command, environment)}; each command is run with a case's name and seconds."""
+    micro, peers = build / "bench/micro", build / "bench/peers"
     return {
         "weft": ([micro / "micro-weft"], {}),
         "Boost.Fiber": ([micro / "micro-boost-fiber"], {}),
-        "weft on jump_fcontext": ([micro / "micro-weft"], {"WEFT_CONTEXT": "boost"}),
-        "pthread": ([micro / "micro-pthread"], {}),
+        "Asio": ([micro / "micro-asio"], {}),
+        "coroutines by hand": ([micro / "micro-language-floor"], {}),
+        "State Threads": ([micro / "micro-state-threads"], {}),
+        "Go": ([peers / "micro-go"], {"GOMAXPROCS": "1"}),
+        "tokio": ([peers / "micro-tokio"], {}),
+        "std::thread": ([micro / "micro-threads"], {}),
+        "std::thread under weft": ([build / "patch/launcher/weft", micro / "micro-threads"], {}),
+        "gevent": (["/usr/bin/python3", peers / "micro_gevent.py"], {}),
+        "asyncio": (["/usr/bin/python3", peers / "micro_asyncio.py"], {}),
+        "bare jump_fcontext": ([micro / "micro-bare-jump"], {}),
+        "a pthread alone": ([micro / "micro-threads"], {}),
     }
 
 
-# Those that are there for one row.
-ONLY = {"weft on jump_fcontext": {"yield_6_frames/2"}}
+def cases(quick):
+    """(case, whether it is long); the names are those of the programs."""
+    count = "100k" if quick else "1M"
+
+    def case(name, title, goals=(), unit="ns", long=False, **more):
+        goals = tuple(Goal("weft", limit, of) for limit, of in goals)
+        return Case("micro", name, title, unit, goals, **more), long
+
+    return [
+        case("yield/2", "yield, 2 fibers", [(0.15, "Boost.Fiber"), (0.1, "Asio")]),
+        case("yield/1000", "yield, 1000 fibers", [(0.2, "Boost.Fiber")]),
+        case("yield_2_frames/2", "yield through 2 frames"),
+        case("yield_6_frames/2", "yield through 6 frames", [(0.25, "bare jump_fcontext")]),
+        case("spawn_join/1000", "spawn+join, batches of 1000", [(0.1, "Asio"), (0.15, "Go")]),
+        case("spawn_join/many", f"spawn+join, a batch of {count}", [(0.3, "tokio")], long=True),
+        case("skynet", f"skynet {count}", [(0.06, "tokio"), (0.02, "Go")], "ms", long=True),
+        case("stack", "spawn+join, 256 KiB stacks, 16 written"),
+        case("channel", "channel ping-pong, a message", [(0.15, "Go")]),
+        case("queue", "queue of 64, an item"),
+        case("mutex", "lock+unlock a free mutex", [(1.1, "a pthread alone")]),
+        case("mutex_handed_over", "mutex handed over, 2 fibers", [(0.1, "Go")]),
+        case("condition_ping_pong", "condition variable, a turn"),
+        case("semaphore", "acquire+release a free semaphore"),
+        case("semaphore_ping_pong", "semaphores, a turn"),
+        case("future_get", "wait for a future that is set"),
+        case("future_callback", "callback of a future"),
+        case("generator", "next of a generator"),
+        case("exception", "exception thrown after a switch"),
+        case("exception_held", "exception held over a switch"),
+        case("timers", f"{count} timers, each", [(1.2, "tokio")], long=True),
+        case("sleep_late", "a sleep of 1 ms, too long by", unit="µs", statistic="median", most_load=0.5),
+        case("bytes", f"memory of a sleeping fiber, {count}", [(4400, None)], "bytes", long=True),
+        case("sleepers", f"start a sleeper, {count}", [(0.6, "Go")], long=True),
+    ]
+
+
+def peer(session, name, program, wanted, figures_of):
+    """Runs a program for one case. `figures_of(line)` makes the figures out of what it prints."""
+    command, environment = program
+    seconds = 0.03 if session.quick else 0.2
+    if session.quick:
+        environment = {**environment, "BENCH_MANY": "100000"}
+
+    def run():
+        text = session.run([*command, NAMES.get((name, wanted), wanted), seconds], environment=environment)
+        try:
+            line = json.loads(text.strip().rsplit("\n", 1)[-1])
+        except ValueError as wrong:
+            raise Failure(f"{name}: no figures: {text[-200:]!r}") from wrong
+        return figures_of(line)
+
+    return Peer(name, run)
 
 
 def measure(session):
-    seconds = 0.05 if session.quick else 0.2
+    all_programs = programs(session.build)
+    all_cases = cases(session.quick)
+    size = next(case for case, _ in all_cases if case.name == "bytes")
+    for case, long in all_cases:
+        if case is size:
+            continue  # measured with "sleepers"
+        together = [size, case] if case.name == "sleepers" else [case]
 
-    def peer(name, program, wanted, rounds=None):
-        command, environment = program
-
-        def run():
-            text = session.run([*command, wanted.name, seconds], environment=environment)
-            try:
-                line = json.loads(text.strip().rsplit("\n", 1)[-1])
-            except ValueError as wrong:
-                raise Failure(f"{name}: no figures: {text[-200:]!r}") from wrong
-            figures = {key: value for key, value in line.items() if key in (SIZE.name,)}
+        def figures_of(line, case=case):
+            figures = {key: line[key] for key in ("bytes",) if key in line}
             if "ns" in line:
-                figures[wanted.name] = line["ns"] / UNITS[wanted.unit]
+                figures[case.name] = line["ns"] / UNITS[case.unit]
             return figures
 
-        def too_long():
-            raise Missing("not in a quick run")
-
-        return Peer(name, too_long if session.quick and (name, wanted.name) in SLOW else run, rounds)
-
-    all_programs = programs(session.build)
-    for each in [*CASES, START]:
-        peers = [peer(name, program, each) for name, program in all_programs.items()
-                 if name not in ONLY or each.name in ONLY[name]]
-        long = each.name in LONG or each is START
-        session.alternate([SIZE, each] if each is START else [each], peers,
-                          max(session.rounds // 3, 1) if long else None)
+        peers = [peer(session, name, program, case.name, figures_of) for name, program in all_programs.items()
+                 if case.name in ONLY.get(name, (case.name,))]
+        session.alternate(together, peers, max(session.rounds // 2, 2) if long else None)
