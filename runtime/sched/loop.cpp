@@ -28,8 +28,10 @@ constexpr core::nanoseconds longest_overtaking = 1'000'000;
 constexpr int batches_left_then = 2048 - 256;
 // A program may close descriptors by other means than io::close.
 constexpr core::nanoseconds between_audits = 200'000'000;
-// A look at the descriptors is a system call: not more often than this while others are ready.
-constexpr core::nanoseconds between_descriptor_polls = 50'000;
+// A look at the descriptors is a system call: not more often than this while others are ready, so
+// that a server gets through a batch of events before it asks for the next. Looking every 50 us
+// cost an echo server of 1000 connections a tenth of its processor time.
+constexpr core::nanoseconds between_descriptor_polls = 1'000'000;
 // Where no eventfd could be had, other threads' messages are looked for this often.
 constexpr core::nanoseconds without_interrupt = 5'000'000;
 constexpr core::nanoseconds between_deadlock_checks = 1'000'000'000;
