@@ -4,7 +4,7 @@
 section measures.
 
 usage: run.py BUILD [--quick] [--section NAME]... [--case PATTERN]... [--peer PATTERN]... [--rounds N]
-              [--processors A,B] [--output DIRECTORY] [--show-rounds]
+              [--processors A,B] [--workers N] [--output DIRECTORY] [--show-rounds]
 """
 import argparse
 import importlib.util
@@ -18,7 +18,7 @@ from runner import machine, report  # noqa: E402
 from runner.session import Session  # noqa: E402
 
 # Each is bench/NAME/section.py, with TITLE and measure(session), and runs in this order.
-SECTIONS = ["micro", "patch", "threads"]
+SECTIONS = ["micro", "patch", "threads", "echo"]
 
 
 def load(name):
@@ -42,12 +42,14 @@ def main():
     parser.add_argument("--peer", action="append", default=[], help="only peers like this, and what goals refer to")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--processors", type=numbers, help="to use, the last for what runs alone")
+    parser.add_argument("--workers", type=int, help="kernel threads of programs under weft; default: what weft chooses")
     parser.add_argument("--output", type=pathlib.Path, help="where results go; default BUILD/results")
     parser.add_argument("--show-rounds", action="store_true", help="print the rounds of each figure as well")
     arguments = parser.parse_args()
 
     session = Session(arguments.build.resolve(), quick=arguments.quick, rounds=arguments.rounds,
-                      processors=arguments.processors, cases=arguments.case, peers=arguments.peer)
+                      processors=arguments.processors, cases=arguments.case, peers=arguments.peer,
+                      workers=arguments.workers)
     about = machine.description()
     output = arguments.output or arguments.build / "results"
     titles = {}

@@ -10,9 +10,9 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from server import Server  # noqa: E402
+from runner.server import Server  # noqa: E402
 
 client, *command = sys.argv[1:]
 with Server(command) as server:

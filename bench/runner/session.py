@@ -3,6 +3,7 @@
 import dataclasses
 import fnmatch
 import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -47,8 +48,11 @@ class Progress:
 
 
 class Session:
-    def __init__(self, build, *, quick=False, rounds=None, processors=None, cases=(), peers=()):
+    def __init__(self, build, *, quick=False, rounds=None, processors=None, cases=(), peers=(), workers=None):
         self.build = build
+        self.source = pathlib.Path(__file__).resolve().parent.parent.parent
+        # Kernel threads that a program under weft runs on; None: as many as weft chooses.
+        self.workers = workers
         self.quick = quick
         self.rounds = rounds or (2 if quick else 6)
         # Single programs run on the last one, away from where interrupts go first; a server and its clients on the
@@ -57,11 +61,46 @@ class Session:
         self.cases = cases
         self.peers = peers
         self.records = []
+        # {what: {peer: [[(x, y), ...] of each round]}}, for plots.
+        self.curves = {}
         self.progress = Progress()
 
     @property
     def processor(self):
         return self.processors[-1]
+
+    @property
+    def other_processor(self):
+        """For what drives the program that is measured; the same one if there is no other."""
+        return self.processors[-2] if len(self.processors) > 1 else self.processors[-1]
+
+    def weft(self, workers=None):
+        """What comes before a program's name to run it under weft."""
+        launcher = self.build / "patch/launcher/weft"
+        workers = workers or self.workers
+        if workers is None or not os.access(launcher, os.X_OK):
+            return [launcher]
+        text = subprocess.run([launcher, "--help"], stdout=subprocess.PIPE, check=False).stdout
+        return [launcher, "--workers", workers] if b"--workers" in text else [launcher]
+
+    def keep_curve(self, what, peer, points):
+        self.curves.setdefault(what, {}).setdefault(peer, []).append(points)
+
+    def check_program(self, command, environment=None):
+        """Raises Missing if it cannot be run: it is not there, or weft does not know the backend asked for."""
+        for word in command:
+            if os.sep in str(word) and not os.path.exists(word):
+                raise Missing(f"{os.path.basename(word)} is not built or not installed")
+        if (environment or {}).get("WEFT_BACKEND", "epoll") != "epoll":
+            for library in ("runtime/libweft.so", "patch/libweft-patch.so"):
+                if b"WEFT_BACKEND" not in (self.build / library).read_bytes():
+                    raise Missing("weft has no such backend")
+
+    def check_module(self, name):
+        """Raises Missing if Debian's Python has no such module."""
+        if subprocess.run(["/usr/bin/python3", "-c", f"import {name}"], stderr=subprocess.DEVNULL,
+                          check=False).returncode != 0:
+            raise Missing(f"python3-{name} is not installed")
 
     def wants(self, case):
         names = (case.name, f"{case.section}/{case.name}")

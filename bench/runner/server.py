@@ -12,8 +12,10 @@ class Server:
     """A program that writes "listening PORT" first, and serves until SIGTERM. `weft` in front of it execs it, so that
     the pid is its own."""
 
-    def __init__(self, command, environment=None, limit=15):
+    def __init__(self, command, environment=None, limit=15, processor=None):
         command = [str(word) for word in command]
+        if processor is not None:
+            command = ["taskset", "-c", str(processor), *command]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         env={**os.environ, **(environment or {})})
         try:
