@@ -4,6 +4,7 @@ import dataclasses
 import fnmatch
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -95,6 +96,14 @@ class Session:
             for library in ("runtime/libweft.so", "patch/libweft-patch.so"):
                 if b"WEFT_BACKEND" not in (self.build / library).read_bytes():
                     raise Missing("weft has no such backend")
+
+    @staticmethod
+    def tool(name):
+        """The path of an installed program."""
+        path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+        if path is None:
+            raise Missing(f"{name} is not installed")
+        return path
 
     def check_module(self, name):
         """Raises Missing if Debian's Python has no such module."""
