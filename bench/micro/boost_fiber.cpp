@@ -54,7 +54,6 @@ struct library {
   static void sleep(Span span) {
     boost::this_fiber::sleep_for(span);
   }
-  static void after_unlock() { yield(); }
   static void abandon(handle& fiber) { fiber.detach(); }
   static void count(std::size_t& n) { ++n; }
   static numbers::pull_type count_up() {

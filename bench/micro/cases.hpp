@@ -17,7 +17,6 @@
 ///     yield(), sleep(span)
 ///     abandon(handle) no join, and nothing happens when the handle goes
 ///     mutex, condition_variable
-///     after_unlock()  what it takes that one who waits for a mutex gets it: nothing, or a yield
 ///     count(n)        adds one; fibers are on one thread, threads are not
 ///     most            fibers that it can have, or that do not take it minutes
 ///

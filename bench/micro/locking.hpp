@@ -26,19 +26,16 @@ void mutex(benchmark::State& state) {
   Library::spawn([&] { lock_and_unlock(state, mutex); }).join();
 }
 
-/// Two fibers, each of which wants what the other has.
+/// Two fibers, each of which wants what the other has: it is held over a yield.
 template <class Library>
 void mutex_handed_over(benchmark::State& state) {
   typename Library::mutex mutex;
   two_fibers<Library>(state, [&](int) {
-    mutex.lock();
-    Library::yield(); // now the other one waits
     for (int i = 0; i < turns; ++i) {
-      mutex.unlock();
-      Library::after_unlock();
       mutex.lock();
+      Library::yield(); // the other one comes and waits
+      mutex.unlock();
     }
-    mutex.unlock();
   });
 }
 

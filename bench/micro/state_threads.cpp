@@ -95,7 +95,6 @@ struct library {
     st_usleep(static_cast<st_utime_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(span).count()));
   }
-  static void after_unlock() {} // it was handed over
   static void abandon(handle& one) { one.abandon(); }
   static void count(std::size_t& n) { ++n; }
 };

@@ -61,7 +61,6 @@ struct library {
   static void sleep(Span span) {
     std::this_thread::sleep_for(span);
   }
-  static void after_unlock() { yield(); }
   static void abandon(handle& thread) { thread.detach(); }
   static void count(std::size_t& n) { __atomic_fetch_add(&n, 1, __ATOMIC_RELAXED); }
 };

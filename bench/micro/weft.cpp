@@ -38,7 +38,6 @@ struct library {
   static void sleep(Span span) {
     weft::sleep(span);
   }
-  static void after_unlock() {} // it was handed over
   static void abandon(handle&) {}
   static void count(std::size_t& n) { ++n; }
   template <class Span>

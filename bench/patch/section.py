@@ -42,5 +42,5 @@ def measure(session):
         return Peer(name, run)
 
     for each in CASES:
-        session.alternate([each], [peer("weft", [session.build / "patch/launcher/weft", program], each),
+        session.alternate([each], [peer("weft", [*session.weft(1), program], each),
                                    peer("native", [program], each)])

@@ -63,7 +63,7 @@ def _goal_cell(case, records):
     for goal in case.goals:
         verdict = judge(goal, records)
         subject = "" if goal.subject == "weft" else f"{goal.subject} "
-        figure = "" if verdict.figure is None else f": {verdict.figure:.3g}"
+        figure = "" if verdict.figure is None else f": {number(verdict.figure)}"
         parts.append(f"{subject}{goal.text(case.lower_is_better)}{figure} {SIGNS[verdict.result]}")
     return "; ".join(parts) or "–"
 
@@ -96,7 +96,11 @@ def reading(records):
                                          else f"the figure divided by that of {reference}"
                                          for reference in sorted(references, key=str))
     lines = [f"{shares}; others kept {max(record.load for record in records):.1f} processors busy at most"]
-    lines += dict.fromkeys(f"{record.peer}: {record.missing}" for record in records if record.missing)
+    reasons = {}
+    for record in records:
+        if record.missing:
+            reasons.setdefault((record.peer, record.missing.split(":")[0]), record)
+    lines += [f"{peer}: {record.missing} ({record.case.name})" for (peer, _), record in reasons.items()]
     return "\n".join(lines)
 
 

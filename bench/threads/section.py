@@ -28,7 +28,7 @@ CASES = [
 
 def measure(session):
     program = session.build / "bench/threads/parked"
-    weft = session.build / "patch/launcher/weft"
+    weft = session.weft(1)
     wanted = MANY // 10 if session.quick else MANY
     room = available_memory() * 3 // 4 // BYTES_A_THREAD
     native = {}
@@ -43,14 +43,14 @@ def measure(session):
     def run_weft():
         if not native:
             raise Missing("no native run to compare with")
-        return run([weft, program], native["made"])
+        return run([*weft, program], native["made"])
 
     def run_million():
         if session.quick:
             raise Missing("not in a quick run")
         if room < MANY:
             raise Missing(f"memory for {room} threads only")
-        return run([weft, program], MANY)
+        return run([*weft, program], MANY)
 
     session.alternate(CASES, [Peer("native", run_native), Peer("weft", run_weft), Peer("weft, a million", run_million)],
                       1 if session.quick else 2)
