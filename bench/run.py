@@ -18,7 +18,7 @@ from runner import machine, report  # noqa: E402
 from runner.session import Session  # noqa: E402
 
 # Each is bench/NAME/section.py, with TITLE and measure(session), and runs in this order.
-SECTIONS = ["micro", "patch", "threads", "echo", "http"]
+SECTIONS = ["micro", "patch", "threads", "echo", "http", "programs"]
 
 
 def load(name):

@@ -16,7 +16,7 @@ port = listener.getsockname()[1]
 daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
-error_log stderr error;
+error_log {folder}/errors error;
 worker_rlimit_nofile 20000;
 events {{ worker_connections 16384; }}
 http {{
@@ -35,5 +35,5 @@ http {{
 }}
 """)
 print("listening", port, flush=True)
-os.execve(nginx, ["nginx", "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf"],
+os.execve(nginx, ["nginx", "-e", folder / "errors", "-p", folder, "-c", folder / "nginx.conf"],
           {**os.environ, "NGINX": f"{listener.fileno()};"})
