@@ -7,7 +7,6 @@ usage: run.py BUILD [--quick] [--section NAME]... [--case PATTERN]... [--peer PA
               [--processors A,B] [--workers N] [--output DIRECTORY] [--show-rounds]
 """
 import argparse
-import importlib.util
 import pathlib
 import sys
 
@@ -15,18 +14,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from runner import machine, report  # noqa: E402
+from runner.sections import load  # noqa: E402
 from runner.session import Session  # noqa: E402
 
-# Each is bench/NAME/section.py, with TITLE and measure(session), and runs in this order.
-SECTIONS = ["micro", "patch", "threads", "echo", "http", "programs"]
-
-
-def load(name):
-    path = HERE / name / "section.py"
-    spec = importlib.util.spec_from_file_location(f"{name}_section", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+# In this order.
+SECTIONS = ["micro", "patch", "memory", "threads", "echo", "http", "programs"]
 
 
 def numbers(text):

@@ -31,14 +31,16 @@ inline double wall_time() {
   return duration<double, std::nano>(steady_clock::now().time_since_epoch()).count();
 }
 
-/// Resident bytes and page tables of the process.
+/// Resident bytes and page tables of the process, and the stacks of its threads in the kernel.
 inline double memory_in_use() {
   std::FILE* status = std::fopen("/proc/self/status", "r");
   char line[256];
   double bytes = 0;
-  while (std::fgets(line, sizeof line, status))
+  while (std::fgets(line, sizeof line, status)) {
     for (const char* field : {"VmRSS:", "VmPTE:"})
       if (std::strncmp(line, field, 6) == 0) bytes += std::strtod(line + 6, nullptr) * 1024;
+    if (std::strncmp(line, "Threads:", 8) == 0) bytes += std::strtod(line + 8, nullptr) * 16384;
+  }
   std::fclose(status);
   return bytes;
 }

@@ -68,8 +68,6 @@ def cases(quick):
         case("exception_held", "exception held over a switch"),
         case("timers", f"{count} timers, each", [(1.2, "tokio")], long=True),
         case("sleep_late", "a sleep of 1 ms, too long by", unit="µs", statistic="median", most_load=0.5),
-        case("bytes", f"memory of a sleeping fiber, {count}", [(4400, None)], "bytes", long=True),
-        case("sleepers", f"start a sleeper, {count}", [(0.6, "Go")], long=True),
     ]
 
 
@@ -78,7 +76,7 @@ def peer(session, name, program, wanted, figures_of):
     command, environment = program
     seconds = 0.03 if session.quick else 0.2
     if session.quick:
-        environment = {**environment, "BENCH_MANY": "100000"}
+        environment = {"BENCH_MANY": "100000", **environment}
 
     def run():
         session.check_program(command)
@@ -96,19 +94,11 @@ def peer(session, name, program, wanted, figures_of):
 
 def measure(session):
     all_programs = programs(session)
-    all_cases = cases(session.quick)
-    size = next(case for case, _ in all_cases if case.name == "bytes")
-    for case, long in all_cases:
-        if case is size:
-            continue  # measured with "sleepers"
-        together = [size, case] if case.name == "sleepers" else [case]
+    for case, long in cases(session.quick):
 
         def figures_of(line, case=case):
-            figures = {key: line[key] for key in ("bytes",) if key in line}
-            if "ns" in line:
-                figures[case.name] = line["ns"] / UNITS[case.unit]
-            return figures
+            return {case.name: line["ns"] / UNITS[case.unit]} if "ns" in line else {}
 
         peers = [peer(session, name, program, case.name, figures_of) for name, program in all_programs.items()
                  if case.name in ONLY.get(name, (case.name,))]
-        session.alternate(together, peers, max(session.rounds // 2, 2) if long else None)
+        session.alternate([case], peers, max(session.rounds // 2, 2) if long else None)
