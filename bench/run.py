@@ -13,12 +13,12 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from runner import machine, report  # noqa: E402
+from runner import machine, plots, report  # noqa: E402
 from runner.sections import load  # noqa: E402
 from runner.session import Session  # noqa: E402
 
 # In this order.
-SECTIONS = ["micro", "patch", "memory", "threads", "echo", "http", "programs"]
+SECTIONS = ["micro", "growth", "patch", "memory", "threads", "echo", "http", "programs"]
 
 
 def numbers(text):
@@ -44,10 +44,11 @@ def main():
                       workers=arguments.workers)
     about = machine.description()
     output = arguments.output or arguments.build / "results"
-    titles = {}
+    titles, sections = {}, []
     print(machine.sentence(about), flush=True)
     for name in arguments.section or SECTIONS:
         section = load(name)
+        sections.append(section)
         titles[name] = section.TITLE
         before = len(session.records)
         section.measure(session)
@@ -58,7 +59,9 @@ def main():
             if arguments.show_rounds:
                 print(f"\n{report.spread_table(records)}", flush=True)
             # After each section, so that a run that is broken off leaves what it has found.
-            report.write(output, about, titles, session.records)
+            report.write(output, about, titles, session)
+    drawn = plots.draw(output, about, sections, session)
+    report.write(output, about, titles, session, drawn)
     print(f"\n{report.summary(session.records)}; all figures are in {output}")
     failed = [f"{r.case.section}/{r.case.name}, {r.peer}: {r.missing}" for r in session.records
               if r.missing.startswith("failed")]

@@ -8,6 +8,8 @@ from runner.server import Server
 from runner.session import Failure, Missing, Peer
 
 TITLE = "Echo: 64 bytes to and fro over so many connections, the server on one processor, its load on another"
+BARS = [("echo-cpu", "Echo: server's processor time of a request", ["cpu/*"],
+         ["weft", "weft on io_uring", "threads, patched", "threads", "io_uring", "Asio", "tokio", "Go", "gevent"], "epoll")]
 KERNEL_STACK_KIB = 16  # of each thread, on x86-64
 MOST_LOAD = 0.5
 

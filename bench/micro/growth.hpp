@@ -13,7 +13,7 @@
 /// What an operation costs while there are so many fibers.
 namespace bench {
 
-constexpr double long_enough = 3e8; // nanoseconds
+constexpr double long_enough = 1e8; // nanoseconds
 
 /// Does `round`, of so many operations, until that took long enough, and reports one's time.
 template <class Round>

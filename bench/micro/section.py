@@ -7,6 +7,10 @@ from runner.session import Failure, Peer
 
 TITLE = "Micro: processor time of one operation, on one processor"
 
+BARS = [("micro", "One operation: what others take", [
+    "yield/2", "yield/1000", "yield_6_frames/2", "spawn_join/1000", "spawn_join/many", "skynet", "channel", "queue",
+    "mutex", "mutex_handed_over", "timers", "sleepers", "bytes"],
+    ["Boost.Fiber", "Asio", "Go", "tokio", "std::thread", "gevent"], None)]
 # Peers that are there for some rows.
 ONLY = {"bare jump_fcontext": {"yield/2", "yield_2_frames/2", "yield_6_frames/2"}, "a pthread alone": {"mutex"}}
 # Nanoseconds in the unit of a case.

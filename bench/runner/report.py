@@ -111,14 +111,16 @@ def summary(records):
     return "goals: " + (", ".join(f"{count} {result}" for result, count in counts.items()) or "none")
 
 
-def write(directory, machine, titles, records):
-    """results.json, results.csv and results.md in `directory`. `titles`: {section: title}."""
+def write(directory, machine, titles, session, drawn=()):
+    """results.json, results.csv and results.md in `directory`. `titles`: {section: title}; `drawn`: the plots there."""
+    records = session.records
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     judged = [{"section": case.section, "case": case.name, "subject": verdict.goal.subject,
                "goal": verdict.goal.text(case.lower_is_better), "figure": verdict.figure, "result": verdict.result}
               for case, verdict in verdicts(records)]
-    everything = {"machine": machine, "records": [record.as_dict() for record in records], "goals": judged}
+    everything = {"machine": machine, "records": [record.as_dict() for record in records], "goals": judged,
+                  "curves": session.curves}
     (directory / "results.json").write_text(json.dumps(everything, indent=1, ensure_ascii=False) + "\n")
     with open(directory / "results.csv", "w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file)
@@ -135,4 +137,5 @@ def write(directory, machine, titles, records):
         if of_section:
             text.append(f"## {title}\n\n{section_table(of_section)}\n\n{reading(of_section)}\n\n"
                         f"<details><summary>Rounds</summary>\n\n{spread_table(of_section)}\n\n</details>\n")
+    text += [f"![{file.removesuffix('.svg')}]({file})\n" for file in drawn]
     (directory / "results.md").write_text("\n".join(text))

@@ -64,6 +64,7 @@ class Session:
         self.records = []
         # {what: {peer: [[(x, y), ...] of each round]}}, for plots.
         self.curves = {}
+        self.curve_titles = {}
         self.progress = Progress()
 
     @property
@@ -84,7 +85,9 @@ class Session:
         text = subprocess.run([launcher, "--help"], stdout=subprocess.PIPE, check=False).stdout
         return [launcher, "--workers", workers] if b"--workers" in text else [launcher]
 
-    def keep_curve(self, what, peer, points):
+    def keep_curve(self, what, peer, points, title=None, axes=("", "")):
+        if title:
+            self.curve_titles[what] = (title, axes)
         self.curves.setdefault(what, {}).setdefault(peer, []).append(points)
 
     def check_program(self, command, environment=None):
