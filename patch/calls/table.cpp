@@ -179,10 +179,9 @@ bool is_virtual_ever(int number) noexcept {
 namespace {
 
 /// g has kept the processor for long, in calls of ours.
-void give_way(green& g) noexcept {
+void be_preempted(green& g) noexcept {
   g.on->preempt = false;
-  look_for_events(g);
-  yield(g);
+  give_way(g);
 }
 
 /// Handles what is pending for g at the end of a call; says what is to become of `result`,
@@ -229,14 +228,15 @@ dispatch_result pass_doubles_call(syscall_frame& f) noexcept {
 extern "C" void weft_native(weft::patch::syscall_frame* frame) {
   using namespace weft::patch;
   green& g = *self();
-  g.in_kernel = true;
+  enter_weft(g);
   frame->rax = static_cast<std::uint64_t>(native_call(g, *frame));
-  do {
-    g.in_kernel = true;
-    if (g.on->preempt.load(std::memory_order_relaxed)) give_way(g);
+  for (;;) {
+    if (g.on->preempt.load(std::memory_order_relaxed)) be_preempted(g);
     if (signal_is_deliverable(g)) deliver_signals(g, *frame);
     leave_weft(g);
-  } while (signal_is_deliverable(g));
+    if (!signal_is_deliverable(g)) return;
+    enter_weft(g);
+  }
 }
 
 namespace weft::patch {
@@ -254,7 +254,7 @@ static_assert(restart_if_allowed > restart_always && restart_if_allowed > restar
 /// since nearly always nothing is.
 bool has_more_to_do(const green& g) noexcept {
   return g.refused | g.restore_blocked | g.on->preempt.load(std::memory_order_relaxed) |
-         the_machine().may_be_single;
+         g.on->attention.load(std::memory_order_relaxed) | the_machine().may_be_single;
 }
 
 /// Whether a signal has come for whomever. (What is pending may be blocked.)
@@ -264,9 +264,8 @@ bool signal_came(const green& g) noexcept {
 
 /// Handles what came at the last moment: the program's code might make no call for long.
 [[gnu::noinline, gnu::cold]] void attend_to_signals(green& g, syscall_frame& frame) noexcept {
-  leave_weft(g);
   while (signal_is_deliverable(g)) {
-    g.in_kernel = true;
+    enter_weft(g);
     deliver_signals(g, frame);
     leave_weft(g);
   }
@@ -292,19 +291,18 @@ bool signal_came(const green& g) noexcept {
     g.call = &frame; // again after a signal handler, whose calls were others
     result = handler(g, frame);
   }
-  if (g.on->preempt.load(std::memory_order_relaxed)) give_way(g);
+  if (g.on->preempt.load(std::memory_order_relaxed)) be_preempted(g);
   if (the_machine().may_be_single) become_single(g);
+  if (result == spawn_in_kernel) {
+    leave_for_spawn(g);
+    return dispatch_result::spawn;
+  }
   g.waits_natively = result == wait_in_kernel;
-  if (result == wait_in_kernel) result = pass_to_kernel;
-  const bool answered = result != pass_to_kernel && result != spawn_in_kernel;
+  const bool answered = result != wait_in_kernel && result != pass_to_kernel;
   if (answered) frame.rax = static_cast<std::uint64_t>(result);
-  if (result != spawn_in_kernel)
-    attend_to_signals(g, frame);
-  else
-    leave_weft(g);
-  if (answered) return dispatch_result::done;
-  if (result == spawn_in_kernel) lend_for_spawn(g);
-  return result == pass_to_kernel ? dispatch_result::native : dispatch_result::spawn;
+  leave_weft(g);
+  attend_to_signals(g, frame);
+  return answered ? dispatch_result::done : dispatch_result::native;
 }
 
 } // namespace
@@ -315,7 +313,7 @@ extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame
   green& g = *self();
   if (g.has_double && is_double(g)) [[unlikely]]
     return pass_doubles_call(*frame);
-  g.in_kernel = true;
+  enter_weft(g);
   g.call_restarted = false;
   g.has_call_mask = false;
   g.call = frame;
@@ -323,9 +321,12 @@ extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame
   if (!is_answer(result) || has_more_to_do(g)) [[unlikely]]
     return finish_call(g, *frame, result);
   frame->rax = static_cast<std::uint64_t>(result);
+  the_machine().lock.release();
   g.in_kernel = false;
   asm volatile("" ::: "memory"); // a signal from here on finds the program's code
-  if (signal_came(g)) [[unlikely]]
+  if (signal_came(g)) [[unlikely]] {
+    if (g.on->signal_arrived) leave_weft_again(g);
     attend_to_signals(g, *frame);
+  }
   return dispatch_result::done;
 }

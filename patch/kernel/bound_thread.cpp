@@ -21,15 +21,18 @@ long give_initial(green& main) noexcept {
   return_spare(*home);
   m.initial->bound = &main;
   main.bound = m.initial;
-  m.processor.home = home;
-  m.processor.budget = 0;
+  m.home = home;
+  self()->on->holds->budget = 0;
   return 0;
 }
 
 long bind_main(green& g) noexcept {
   worker& initial = *the_machine().initial;
+  machine& m = the_machine();
+  m.home_is_wanted = true;
   while (g.on != &initial && is_asleep(initial))
     yield(g);
+  m.home_is_wanted = false;
   return g.on == &initial ? give_initial(g) : -EAGAIN;
 }
 
@@ -77,7 +80,7 @@ void unbind_last(green& g) noexcept {
   if (!g.bound) return;
   machine& m = the_machine();
   if (g.bound == m.initial) {
-    m.processor.home = m.initial;
+    m.home = m.initial;
     m.initial->bound = nullptr;
     g.bound = nullptr;
   } else {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "patch/kernel/configuration.hpp"
 
+#include "patch/kernel/processor.hpp"
 #include "patch/kernel/signal_number.hpp"
 #include "patch/kernel/stack_cache.hpp"
 
@@ -71,9 +72,10 @@ bool read_statistics(const char* value) noexcept {
   return true;
 }
 
-/// A number of milliseconds up to an hour; 0 for anything else.
-unsigned milliseconds_in(const char* text) noexcept {
-  constexpr unsigned most = 3'600'000;
+constexpr unsigned longest_warning = 3'600'000; // an hour, in milliseconds
+
+/// A number up to that; 0 for anything else.
+unsigned number_up_to(const char* text, unsigned most) noexcept {
   unsigned number = 0;
   for (; *text >= '0' && *text <= '9' && number <= most; ++text)
     number = number * 10 + static_cast<unsigned>(*text - '0');
@@ -151,8 +153,13 @@ const char* read_configuration(char** environment) noexcept {
       if (current.dump_signal == 0)
         complaint = "weft: WEFT_DUMP_SIGNAL must be a signal that can be spared, such as USR2\n";
     }
+    if (const char* v = value_of(*entry, "WEFT_WORKERS"); v && *v) {
+      current.workers = number_up_to(v, processor_set::most);
+      if (current.workers == 0 && is_on(v))
+        complaint = "weft: WEFT_WORKERS must be a number of workers up to 256\n";
+    }
     if (const char* v = value_of(*entry, "WEFT_WARN_BLOCKING"); v && *v) {
-      current.warn_blocking = milliseconds_in(v);
+      current.warn_blocking = number_up_to(v, longest_warning);
       if (current.warn_blocking == 0 && is_on(v))
         complaint = "weft: WEFT_WARN_BLOCKING must be a number of milliseconds\n";
     }

@@ -14,11 +14,14 @@ namespace {
 /// Around what a thread of the program's has weft do: a signal that comes meanwhile waits.
 class inside_weft {
  public:
-  inside_weft() noexcept : g_(*self()), was_(g_.in_kernel) { g_.in_kernel = true; }
+  inside_weft() noexcept : g_(*self()), was_(g_.in_kernel) { enter_weft(g_); }
   inside_weft(const inside_weft&) = delete;
   inside_weft& operator=(const inside_weft&) = delete;
   ~inside_weft() {
-    if (!was_) leave_weft(g_);
+    if (was_)
+      the_machine().lock.release(); // called out of a call (fibers.cpp)
+    else
+      leave_weft(g_);
   }
   green& caller() const noexcept { return g_; }
 
@@ -69,11 +72,14 @@ void table_enter(void* thread) {
   green& to = *static_cast<green*>(thread);
   const bool was = from.in_kernel;
   const bool will_be = to.in_kernel;
-  from.in_kernel = true;
   to.in_kernel = true;
+  enter_weft(from);
   enter(to);
   from.in_kernel = was;
-  if (!will_be) leave_weft(to);
+  if (will_be)
+    the_machine().lock.release();
+  else
+    leave_weft(to);
 }
 
 void take_woken(weft_fiber_host* host, void (*wake)(void* fiber)) {

@@ -18,7 +18,9 @@ constinit const weft_fiber_hooks* hooks = nullptr;
 
 void leave_hub_to_others(green& g, weft_park how) noexcept {
   route_arrived_signal(*g.on); // the hub may make no call for long
+  the_machine().lock.release();
   const int refused = weft_call_out(hooks->park, g.fiber, how);
+  enter_weft(g);
   core::list_hook<woken_tag>& hook = g;
   if (hook.linked()) { // the hub had another reason to run it
     hook.unlink();
@@ -79,6 +81,7 @@ void wake_fiber(green& g) noexcept {
 }
 
 void leave_fiber(green& g) noexcept {
+  the_machine().lock.release();
   hooks->ended(g.fiber);
   __builtin_unreachable();
 }

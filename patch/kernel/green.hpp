@@ -19,6 +19,7 @@
 namespace weft::patch {
 
 struct worker;
+struct processor;
 
 /// Why a parked green thread runs again. The first cause wins; later ones are lost on
 /// purpose (each is a condition that the woken one looks at again).
@@ -57,13 +58,17 @@ struct green : entry_state,
   // Scheduling.
   core::context suspended = nullptr; // valid while parked or ready
   worker* on = nullptr;              // where it runs, or ran last
+  processor* last = nullptr;         // where it ran last, if there are several
+  std::uint64_t turn_begun = 0;      // and since when, by the time-stamp counter
+  std::uint64_t turn = 0;            // how long it runs at a time, on average
   worker* bound = nullptr;           // the kernel thread of its own, if it has one
-  green* next_returned = nullptr;    // in processor::returned
+  green* next_returned = nullptr;    // in machine::returned
   void* thread_pointer = nullptr;    // FS base
   wakeup why = wakeup::none;
   park_reason reason = park_reason::io;
   bool interruptible = false; // a signal may end the park
   bool urgent = false;        // to be run before those that are ready
+  bool had_its_share = false; // not to be run again before all others
   bool exited = false;
   bool started = false;
 
@@ -76,9 +81,10 @@ struct green : entry_state,
   /// recorded by the worker and acted upon when the handler is done, as kernels do.
   volatile bool in_kernel = false;
 
+  const syscall_frame* native_frame = nullptr;
+  long native_number = 0;      // of the call that the kernel makes for it, or made last
+  bool waits_natively = false; // that call is to wait for others
   bool ended_by_handler = false; // a signal's, is the call that the kernel makes for it
-  long native_number = 0;        // of the call that the kernel makes for it, or made last
-  bool waits_natively = false;   // that call is to wait for others
   std::atomic<unsigned>* counted_in = nullptr; // of machine's counts of such calls
 
   std::uint64_t spawn_flags = 0; // clone's, of the process that it makes, or made last

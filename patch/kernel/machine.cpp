@@ -27,8 +27,7 @@ machine::machine() noexcept : timers(core::monotonic_now()), reactor(wake_waiter
   first.started = true;
   first.current = &first.idle;
   first.tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
-  processor.home = &first;
-  processor.holder = &first;
+  processors.occupy(processors[0], first);
 }
 
 void make_machine() noexcept {

@@ -11,6 +11,7 @@
 #include "patch/kernel/futex.hpp"
 #include "patch/kernel/futex_ring.hpp"
 #include "patch/kernel/green.hpp"
+#include "patch/kernel/kernel_lock.hpp"
 #include "patch/kernel/monitor.hpp"
 #include "patch/kernel/object_pool.hpp"
 #include "patch/kernel/processor.hpp"
@@ -47,12 +48,24 @@ struct machine {
   pid_t main_tid = 0;  // the thread whose tid is the process id
   object_pool<green> greens;
 
-  patch::processor processor;
+  kernel_lock lock; // what guards all this
+  processor_set processors;
   worker first;             // on the process's initial kernel thread
   worker* initial = &first; // whose kernel thread is the process's first
+  /// Where one worker runs at a time, who holds the processor unless it is stuck: the initial
+  /// kernel thread, which is what the kernel takes for the process when it sends signals. And in
+  /// any case what alone is left when the other threads are gone.
+  worker* home = &first;
+  /// Threads that came back from the kernel on a worker without a processor, where there is one
+  /// processor and no lock; last in, first out.
+  std::atomic<green*> returned{nullptr};
+  /// Somebody is about to wait, or waits, for events.
+  std::atomic<bool> polling{false};
   patch::monitor monitor;
   /// Only the main thread is left: its next call ends the active phase.
   bool may_be_single = false;
+  bool alone = false;          // it makes that call
+  bool home_is_wanted = false; // to run whatever thread is next
   bool counts_cpu_time = false; // of each thread: somebody asked (cpu_time.hpp)
   core::timer_wheel timers;
   core::reactor reactor;
@@ -103,7 +116,16 @@ bool signal_is_deliverable(const green& g) noexcept {
   return (pending & (~g.blocked | g.waits_for)) != 0;
 }
 
+void enter_weft(green& g) noexcept {
+  g.in_kernel = true;
+  asm volatile("" ::: "memory");
+  the_machine().lock.acquire();
+}
+
 void leave_weft(green& g) noexcept {
+  if (g.on->attention.load(std::memory_order_relaxed)) [[unlikely]]
+    attend(*g.on);
+  the_machine().lock.release();
   g.in_kernel = false;
   asm volatile("" ::: "memory");
   if (g.on->signal_arrived) [[unlikely]]

@@ -9,6 +9,7 @@
 
 #include "patch/kernel/configuration.hpp"
 #include "patch/kernel/machine.hpp"
+#include "patch/kernel/scheduler_detail.hpp"
 #include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/thread.hpp"
 #include "patch/kernel/worker.hpp"
@@ -23,36 +24,22 @@ constexpr core::nanoseconds short_life = 5'000'000;
 constexpr core::nanoseconds forever = core::never;
 constexpr std::size_t stack_size = 32 * 1024;
 
-/// What was seen at the last look.
-struct sight {
-  worker* holder = nullptr;
-  std::uint32_t native_calls = 0;
-  std::uint64_t turns = 0;
-};
-
-sight look_at(processor& p) noexcept {
-  sight s;
-  s.holder = p.holder.load(std::memory_order_acquire);
-  s.native_calls = s.holder->native_calls.load(std::memory_order_relaxed);
-  s.turns = p.turns.load(std::memory_order_relaxed);
-  return s;
-}
-
-/// Whether events wait to be harvested, and somebody for them. What is read here belongs to who
-/// holds the processor; a stale answer is as good as one a moment ago.
+/// Whether events wait to be harvested, and somebody for them. What is read here belongs to who is
+/// inside weft; a stale answer is as good as one a moment ago.
 bool events_wait(machine& m) noexcept {
   if (!awaits_events(m)) return false;
   pollfd epoll{m.reactor.epoll_descriptor(), POLLIN, 0};
   return epoll.fd >= 0 && raw_syscall(SYS_poll, &epoll, 1, 0) > 0;
 }
 
-/// Whether somebody could make use of the processor.
-bool somebody_waits(machine& m) noexcept {
-  return !m.processor.ready.empty() || m.processor.returned.load(std::memory_order_relaxed) ||
+/// Whether somebody could make use of p, were it not for who holds it.
+bool somebody_waits(machine& m, const processor& p) noexcept {
+  return !p.ready.empty() || m.returned.load(std::memory_order_relaxed) ||
+         (m.processors.several() && m.processors.is_anything_ready()) ||
          m.timers.next_due() <= core::monotonic_now() || events_wait(m);
 }
 
-/// Takes the processor from w, which is in a call of the kernel's, if it still is.
+/// Takes p from w, which is in a call of the kernel's, if it still is.
 void hand_over(processor& p, worker& w) noexcept {
   worker* other = find_worker();
   if (!other) return;
@@ -65,42 +52,105 @@ void hand_over(processor& p, worker& w) noexcept {
   }
 }
 
+void preempt(worker& w) noexcept {
+  ++the_machine().stats.preemptions;
+  w.preempt = true;
+  send_errand(w, errand::preempt);
+}
+
+/// One processor, as it was seen at the last look.
+struct sight {
+  worker* holder = nullptr;
+  std::uint32_t native_calls = 0;
+  std::uint64_t turns = 0;
+  core::nanoseconds kept_since = 0; // by the same thread
+};
+
+/// What all of them together give cause for.
+struct outlook {
+  bool busy = false;    // to look again after a tick
+  bool lonely = false;  // some thread computes, and nobody minds
+  bool held_up = false; // somebody waits for one that computes, or for nobody
+  bool moved = false;
+};
+
+void look_after(machine& m, processor& p, sight& last, core::nanoseconds time,
+                outlook& all) noexcept {
+  worker* holder = p.holder.load(std::memory_order_acquire);
+  if (!holder) {
+    all.held_up = all.held_up || !p.ready.empty();
+    return;
+  }
+  const std::uint32_t calls = holder->native_calls.load(std::memory_order_relaxed);
+  const std::uint64_t turns = p.turns.load(std::memory_order_relaxed);
+  const bool moved = turns != last.turns || holder != last.holder;
+  const bool same_call = !moved && calls == last.native_calls;
+  last = {holder, calls, turns, moved ? time : last.kept_since};
+  all.moved = all.moved || moved;
+  if (!m.processors.several() && m.polling.load(std::memory_order_relaxed)) {
+    all.busy = all.busy || moved;
+    return;
+  }
+  if (holder->state.load(std::memory_order_acquire) == worker_state::in_native) {
+    all.busy = true;
+    if (same_call && somebody_waits(m, p)) hand_over(p, *holder);
+    return;
+  }
+  if (!moved && !somebody_waits(m, p)) {
+    all.lonely = true;
+    return;
+  }
+  all.busy = true;
+  all.held_up = all.held_up || (!moved && !p.ready.empty());
+  if (time - last.kept_since >= share && the_configuration().preempt) {
+    last.kept_since = time;
+    preempt(*holder);
+  }
+}
+
+constinit sight sights[processor_set::most];
+
 } // namespace
+
+/// Sees to it that idle processors get what others leave undone.
+void monitor::spread(bool held_up, bool moved) noexcept {
+  machine& m = the_machine();
+  if (worker_wanted_.exchange(false) && !make_helper()) m.processors.help_is_coming = false;
+  if (m.processors.idle() == 0 || m.processors.help_is_coming) return;
+  const auto events_are_left = [&] {
+    return !moved && !m.processors.poller &&
+           (m.timers.next_due() <= core::monotonic_now() || events_wait(m));
+  };
+  if (!held_up && m.processors.shared.empty() && !events_are_left()) return;
+  // Never waited for: who has it may wait for the monitor's end.
+  if (!m.lock.try_acquire()) return;
+  if (m.processors.idle() != 0 && !m.processors.help_is_coming && !m.alone) call_help();
+  m.lock.release();
+}
 
 void monitor::watch() noexcept {
   machine& m = the_machine();
-  processor& p = m.processor;
-  sight last;
+  for (sight& s : sights)
+    s = sight{};
   unsigned quiet = 0;
-  core::nanoseconds kept_since = 0;
   while (!may_end()) {
-    const sight now = look_at(p);
     const core::nanoseconds time = core::monotonic_now();
-    const bool moved = now.turns != last.turns || now.holder != last.holder;
-    const bool same_call = !moved && now.native_calls == last.native_calls;
-    if (moved) kept_since = time;
-    last = now;
+    outlook now;
+    sight* last = sights;
+    for (processor& p : m.processors)
+      look_after(m, p, *last++, time, now);
+    if (m.processors.several()) spread(now.held_up, now.moved);
     core::nanoseconds span = tick;
-    if (p.polling.load(std::memory_order_relaxed)) {
-      quiet = moved ? 0 : quiet + 1;
-      if (quiet > quiet_ticks) span = forever;
-    } else if (now.holder->state.load(std::memory_order_acquire) == worker_state::in_native) {
+    if (now.busy) {
       quiet = 0;
-      if (same_call && somebody_waits(m)) hand_over(p, *now.holder);
-    } else if (moved || somebody_waits(m)) {
-      quiet = 0;
-      if (time - kept_since >= share && the_configuration().preempt) {
-        kept_since = time;
-        ++m.stats.preemptions;
-        now.holder->preempt = true;
-        send_errand(*now.holder, errand::preempt);
-      }
-    } else if (++quiet > 1) {
-      // It computes, and nobody minds: until a timer is due, or perhaps events come.
+    } else if (now.lonely && ++quiet > 1) {
+      // Until a timer is due, or perhaps events come.
       span = forever;
       if (const core::nanoseconds due = m.timers.next_due(); due != core::never)
         span = due > time + tick ? due - time : tick;
-      if (m.reactor.has_waiters() && span > share) span = share;
+      if (awaits_events(m) && span > share) span = share;
+    } else if (!now.lonely && ++quiet > quiet_ticks) {
+      span = forever;
     }
     if (span == tick) {
       sleep(tick);
@@ -158,7 +208,17 @@ void monitor::stop() noexcept {
   wait_for_end(&alive_);
 }
 
+void monitor::make_worker() noexcept {
+  if (!is_running()) {
+    the_machine().processors.help_is_coming = false;
+    return;
+  }
+  worker_wanted_ = true;
+  wake();
+}
+
 void monitor::reset_after_fork() noexcept {
+  worker_wanted_ = false;
   mode_ = mode::ended;
   alive_ = 0;
   asleep_ = 0;

@@ -29,6 +29,9 @@ class monitor {
     if (asleep_.load(std::memory_order_relaxed)) [[unlikely]]
       wake();
   }
+  /// A processor is idle, there is work for it, and no worker: makes one. Not done by the caller since
+  /// a kernel thread inherits what its maker is.
+  void make_worker() noexcept;
   /// Starts it unless it runs. Where no kernel thread can be made threads can stop each other.
   void start() noexcept;
   /// Nobody is left to be looked after. It ends at once if it has lived for some milliseconds, and
@@ -44,12 +47,14 @@ class monitor {
  private:
   static void run(void* self) noexcept;
   void watch() noexcept;
+  void spread(bool held_up, bool moved) noexcept;
   void sleep(std::int64_t span) noexcept;
   bool may_end() noexcept;
   void wake() noexcept;
 
   std::atomic<std::uint32_t> asleep_{0};
   std::atomic<std::uint32_t> word_{0}; // a futex: bumped to wake it
+  std::atomic<bool> worker_wanted_{false};
   enum class mode : std::uint8_t { ended, watching, lingering };
   std::atomic<mode> mode_{mode::ended};
   std::uint32_t alive_ = 0;

@@ -5,8 +5,11 @@
 #include <linux/sched.h>
 #include <sys/syscall.h>
 
+#include <cstddef>
+
 #include "patch/kernel/configuration.hpp"
 #include "patch/kernel/machine.hpp"
+#include "patch/kernel/native_layout.h"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/worker.hpp"
@@ -15,6 +18,9 @@ extern "C" {
 long weft_native_call(const weft::patch::syscall_frame* frame);
 extern const char weft_native_made[];
 }
+
+// The offsets of classes with bases are well-defined in every compiler that builds this.
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
 
 namespace weft::patch {
 namespace {
@@ -48,12 +54,15 @@ bool never_restarts(long number) noexcept {
   }
 }
 
-/// From now on g's worker, the caller's, may lose the processor.
-void mark(green& g) noexcept {
-  worker& w = *g.on;
+static_assert(offsetof(green, on) == WEFT_GREEN_ON);
+static_assert(offsetof(worker, state) == WEFT_WORKER_STATE);
+static_assert(static_cast<int>(worker_state::running) == WEFT_RUNNING);
+static_assert(static_cast<int>(worker_state::in_native) == WEFT_IN_NATIVE);
+
+/// To be told from other calls that w, the caller's worker, has made.
+void count_call(worker& w) noexcept {
   w.native_calls.store(w.native_calls.load(std::memory_order_relaxed) + 1,
                        std::memory_order_relaxed);
-  w.state.store(worker_state::in_native, std::memory_order_release);
 }
 
 void count_in(green& g, std::atomic<unsigned>& count) noexcept {
@@ -65,20 +74,23 @@ void count_in(green& g, std::atomic<unsigned>& count) noexcept {
 /// Before a call that is to wait the processor is given to whoever can use it, not left to be taken
 /// away some milliseconds later. False: nobody can.
 bool give_away(green& g) noexcept {
-  processor& p = the_machine().processor;
-  if (p.ready.empty() && !p.returned.load(std::memory_order_relaxed)) return false;
+  machine& m = the_machine();
+  worker& w = *g.on;
+  if (w.holds->ready.empty() && !m.returned.load(std::memory_order_relaxed)) return false;
   // Nobody's kernel thread is made from one that is a thread's own.
   worker* other = g.bound ? take_any_spare() : find_worker();
   if (!other) return false;
-  worker& w = *g.on;
   set_kernel_mask(every_signal);
   w.kernel_blocks_all = true;
   route_arrived_signal(w);
   const bool given = !signal_is_deliverable(g);
   if (given) {
+    processor& p = *w.holds;
+    w.holds = nullptr;
     w.state.store(worker_state::without, std::memory_order_relaxed);
     give_processor(p, *other);
     // What comes from here on finds g in the program's code.
+    m.lock.release();
     g.in_kernel = false;
   } else {
     return_spare(*other);
@@ -93,30 +105,50 @@ bool give_away(green& g) noexcept {
 /// once, to whoever gave it up, who looks for events as well. All signals are blocked.
 void go_on_waiting(green& g, bool lasts) noexcept {
   worker& w = *g.on;
-  if (worker* other = lasts ? take_any_spare() : nullptr) {
-    w.state.store(worker_state::without, std::memory_order_relaxed);
-    return give_processor(the_machine().processor, *other);
-  }
-  w.state.store(worker_state::in_native, std::memory_order_release);
+  worker* other = lasts ? take_any_spare() : nullptr;
+  if (!other) return;
+  processor& p = *w.holds;
+  w.holds = nullptr;
+  w.state.store(worker_state::without, std::memory_order_relaxed);
+  give_processor(p, *other);
 }
 
-/// Takes the processor from a worker that is in a call of the kernel's, if one is. Quicker than to
-/// wait for the monitor to find that: two that wait for each other in the kernel have it in turns.
-bool take_over(green& g) noexcept {
+/// Gives w, on which g came back, a processor that nobody uses.
+bool take_idle(green& g) noexcept {
+  machine& m = the_machine();
   if (g.bound && g.bound != g.on) return false; // it was given a kernel thread meanwhile
-  processor& p = the_machine().processor;
-  worker* holder = p.holder.load(std::memory_order_acquire);
-  auto expected = worker_state::in_native;
-  if (!holder->state.compare_exchange_strong(expected, worker_state::without)) return false;
-  worker& w = *g.on;
-  w.state.store(worker_state::running, std::memory_order_relaxed);
-  p.holder.store(&w, std::memory_order_release);
-  follow_credentials(w);
-  if (the_machine().signals.worker_mask() != w.kernel_mask) apply_worker_mask(w);
+  processor* p = m.processors.several() ? m.processors.find_idle() : nullptr;
+  if (!p) return false;
+  m.processors.occupy(*p, *g.on);
   return true;
 }
 
+/// Takes a processor from a worker that is in a call of the kernel's, if one is. Quicker than to
+/// wait for the monitor to find that: two that wait for each other in the kernel have it in turns.
+bool take_over(green& g) noexcept {
+  if (g.bound && g.bound != g.on) return false;
+  for (processor& p : the_machine().processors) {
+    worker* holder = p.holder.load(std::memory_order_acquire);
+    auto expected = worker_state::in_native;
+    if (!holder || !holder->state.compare_exchange_strong(expected, worker_state::without))
+      continue;
+    g.on->holds = &p;
+    p.holder.store(g.on, std::memory_order_release);
+    return true;
+  }
+  return false;
+}
+
 } // namespace
+
+void find_processor(green& g) noexcept {
+  g.on->holds = nullptr;
+  if (!take_idle(g) && !take_over(g)) return wait_for_turn(g);
+  worker& w = *g.on;
+  w.state.store(worker_state::running, std::memory_order_relaxed);
+  follow_credentials(w);
+  if (the_machine().signals.worker_mask() != w.kernel_mask) apply_worker_mask(w);
+}
 
 long native_call(green& g, const syscall_frame& frame) noexcept {
   g.native_number = static_cast<long>(frame.rax);
@@ -127,12 +159,13 @@ long native_call(green& g, const syscall_frame& frame) noexcept {
     count_in(g, the_machine().native_connects);
   else if (waits)
     count_in(g, the_machine().native_waiters);
+  g.native_frame = &frame;
   if (!waits || !give_away(g)) {
+    count_call(*g.on);
     // As the program's own code from here on: what signals do is done at once.
     leave_weft(g);
     // One that came since the call began must not wait for its end.
     if (signal_is_deliverable(g)) send_errand(*g.on, errand::attend);
-    mark(g);
   }
   // One that is meant to wait holds nobody up.
   const auto told = waits ? nullptr : the_machine().slow_call;
@@ -159,13 +192,28 @@ void forget_waiter(green& g) noexcept {
 }
 
 void lend_for_spawn(green& g) noexcept {
-  if (!(g.spawn_flags & CLONE_VFORK)) return;
-  the_machine().monitor.look();
-  mark(g);
+  if (!(g.spawn_flags & CLONE_VFORK)) return leave_weft(g);
+  machine& m = the_machine();
+  m.monitor.look();
+  for (;;) {
+    worker& w = *g.on;
+    count_call(w);
+    m.lock.release();
+    // Before it is the program's code, in which a signal may take g to another worker.
+    w.state.store(worker_state::in_native, std::memory_order_release);
+    g.in_kernel = false;
+    asm volatile("" ::: "memory");
+    if (!w.signal_arrived) return;
+    g.in_kernel = true;
+    regain_processor(g);
+    route_arrived_signal(*g.on);
+  }
 }
 
 void regain_processor(green& g) noexcept {
-  if (interrupt_native(g) == worker_state::without && !take_over(g)) wait_for_turn(g);
+  const worker_state was = interrupt_native(g);
+  the_machine().lock.acquire();
+  if (was == worker_state::without) find_processor(g);
 }
 
 worker_state interrupt_native(green& g) noexcept {
@@ -194,7 +242,10 @@ void resume_native(green& g, ucontext_t& context, const delivery& done, bool las
     rip = made;
     rax = -EINTR;
   }
-  if (rip < made) go_on_waiting(g, lasts);
+  if (rip == made) return;
+  go_on_waiting(g, lasts);
+  rip = begin;
+  context.uc_mcontext.gregs[REG_RDI] = reinterpret_cast<greg_t>(g.native_frame);
 }
 
 } // namespace weft::patch

@@ -27,11 +27,15 @@ long native_call(green& g, long number, Arguments... arguments) noexcept {
 
 /// g, the caller, does not wait in the kernel any more, or never comes back to where it did.
 void forget_waiter(green& g) noexcept;
+/// g, the caller, came back on a worker that has lost its processor: returns when it has one, perhaps
+/// on another worker.
+void find_processor(green& g) noexcept;
 
-/// A process that g, the caller, makes by vfork keeps it waiting: until `regain_processor` the
-/// processor may be taken away. Nothing of weft's happens in between.
+/// Ends weft's part of a call by which g, the caller, makes a process in this memory. One by vfork
+/// keeps it waiting: until `regain_processor` the processor may be taken away. Nothing of weft's
+/// happens in between.
 void lend_for_spawn(green& g) noexcept;
-/// Back from the kernel: g, the caller, goes on when it has the processor.
+/// Back from the kernel: g, the caller, goes on when it has a processor, inside weft.
 void regain_processor(green& g) noexcept;
 
 /// What a signal handler's end has to know about the handlers that ran.

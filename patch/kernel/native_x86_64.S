@@ -33,17 +33,27 @@ weft_clone_thread:
 
 # long weft_native_call(const syscall_frame*)
 #
-# Makes the system call that the frame describes. A signal that finds the instruction pointer
-# from weft_native_call up to weft_native_made, that not included, came before the call or found
-# it about to be restarted; at weft_native_made the call is over.
+# Makes the system call that the frame describes, on a worker that is marked as being in one if it
+# holds a processor. A signal that finds the instruction pointer from weft_native_call up to
+# weft_native_made, that not included, came before the call or found it about to be restarted. Its
+# handler may have taken the thread to another worker, so that all is done again from the beginning,
+# with the frame in rdi. At weft_native_made the call is over.
+#include "patch/kernel/native_layout.h"
 #include "patch/sites/entry_layout.h"
+        .hidden weft_self
         .globl  weft_native_call
         .hidden weft_native_call
         .type   weft_native_call, @function
         .p2align 4
 weft_native_call:
         .cfi_startproc
-        movq    WEFT_FRAME_RAX(%rdi), %rax
+        movq    weft_self@gottpoff(%rip), %rax
+        movq    %fs:(%rax), %rax
+        movq    WEFT_GREEN_ON(%rax), %rax
+        cmpl    $WEFT_RUNNING, WEFT_WORKER_STATE(%rax)
+        jne     1f
+        movl    $WEFT_IN_NATIVE, WEFT_WORKER_STATE(%rax)
+1:      movq    WEFT_FRAME_RAX(%rdi), %rax
         movq    WEFT_FRAME_RSI(%rdi), %rsi
         movq    WEFT_FRAME_RDX(%rdi), %rdx
         movq    WEFT_FRAME_R10(%rdi), %r10

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "patch/kernel/spin_lock.hpp"
+#include "patch/kernel/worker.hpp"
 #include "runtime/core/sys.hpp"
 
 #ifndef AT_MINSIGSTKSZ
@@ -15,10 +17,9 @@
 namespace weft::patch {
 namespace {
 
-struct block {
-  block* next;
-};
-constinit block* unused = nullptr;
+/// Guards what the workers share.
+constinit spin_lock lock;
+constinit preempt_stack* unused = nullptr;
 
 /// A power of two, by which a block is found from an address in it.
 constinit std::uintptr_t block_size = 0;
@@ -39,7 +40,7 @@ bool grow() noexcept {
   if (at < 0) return false;
   const auto first = (static_cast<std::uintptr_t>(at) + block_size - 1) & ~(block_size - 1);
   for (unsigned i = 0; i < at_once; ++i) {
-    auto* b = reinterpret_cast<block*>(first + i * block_size);
+    auto* b = reinterpret_cast<preempt_stack*>(first + i * block_size);
     b->next = unused;
     unused = b;
   }
@@ -48,18 +49,33 @@ bool grow() noexcept {
 
 } // namespace
 
-char* take_preempt_stack() noexcept {
-  if (!unused && !grow()) return nullptr;
-  block* b = unused;
-  unused = b->next;
+char* take_preempt_stack(worker& w) noexcept {
+  preempt_stack* b = w.left_stack;
+  w.left_stack = nullptr;
+  if (!b) {
+    const spin_guard guard{lock};
+    if (!unused && !grow()) return nullptr;
+    b = unused;
+    unused = b->next;
+  }
   return reinterpret_cast<char*>(b) + block_size;
 }
 
-void release_preempt_stack(const void* somewhere) noexcept {
-  auto* b =
-      reinterpret_cast<block*>(reinterpret_cast<std::uintptr_t>(somewhere) & ~(block_size - 1));
-  b->next = unused;
-  unused = b;
+void release_preempt_stack(worker& w, const void* somewhere) noexcept {
+  auto* left = reinterpret_cast<preempt_stack*>(reinterpret_cast<std::uintptr_t>(somewhere) &
+                                                ~(block_size - 1));
+  if (preempt_stack* b = w.left_stack) {
+    const spin_guard guard{lock};
+    b->next = unused;
+    unused = b;
+  }
+  w.left_stack = left;
+}
+
+void reset_preempt_stacks_after_fork() noexcept {
+  // Whoever had the lock may have left the list in any state.
+  lock.reset();
+  unused = nullptr;
 }
 
 } // namespace weft::patch

@@ -9,6 +9,7 @@
 #include "patch/kernel/native.hpp"
 #include "patch/kernel/own_descriptors.hpp"
 #include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/thread.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
@@ -27,6 +28,7 @@ void start_over_in_child(green& g) noexcept {
   g.counted_in = nullptr;
   m.files.reset_after_fork();
   reset_scheduler_after_fork(g);
+  if (m.lock.is_used()) set_kernel_mask(g.on->kernel_mask); // all was blocked meanwhile
   // What others' calls kept open: nobody here goes on with them.
   for (int fd; (fd = next_own_descriptor(0, ~0u)) >= 0;)
     close_own(fd);
@@ -54,6 +56,22 @@ void before_spawn(green& g, std::uint64_t flags) noexcept {
     the_machine().futexes.expect_outsiders();
     if (!(flags & CLONE_SETTLS)) g.has_double = true;
   }
+}
+
+namespace {
+
+/// A child gets a copy of the machine, which must be whole: while that is made nobody else may
+/// change it.
+bool is_copied_locked(const green& g) noexcept {
+  return the_machine().lock.is_used() && !(g.spawn_flags & CLONE_VM);
+}
+
+} // namespace
+
+void leave_for_spawn(green& g) noexcept {
+  if (!is_copied_locked(g)) return lend_for_spawn(g);
+  g.on->kernel_blocks_all = true;
+  set_kernel_mask(every_signal);
 }
 
 bool is_double(const green& g) noexcept {
@@ -100,7 +118,10 @@ extern "C" void weft_after_spawn(weft::patch::syscall_frame* frame) {
   g.passthrough = 0;
   g.spawning = false;
   const bool in_child = frame->rax == 0;
-  if (!in_child) regain_processor(g);
+  if (is_copied_locked(g))
+    g.on->kernel_blocks_all = false;
+  else if (!in_child)
+    regain_processor(g);
   show_own_handling(false);
   if (in_child)
     start_over_in_child(g);

@@ -14,6 +14,9 @@ namespace weft::patch {
 /// posix_spawn) must not find weft at work in it.
 void before_spawn(green& g, std::uint64_t flags) noexcept;
 
+/// Ends weft's part of that call until `weft_after_spawn`.
+void leave_for_spawn(green& g) noexcept;
+
 /// Whether the caller, for all that is known g, is its double: a process that uses g's TLS. Its
 /// calls and signals are the kernel's business.
 [[nodiscard]] bool is_double(const green& g) noexcept;

@@ -10,30 +10,114 @@ namespace weft::patch {
 
 struct worker;
 
-/// The right to run green threads, as Go's P: whoever holds it, one worker at a time, may touch
-/// all that the machine keeps, as under a lock. A worker that is stuck in a call of the kernel's
-/// has it taken away by the monitor and given to another (monitor.hpp), and asks for it again by
-/// putting its thread among those that `returned`.
-struct processor {
-  core::list<green, ready_tag> ready;
+/// Threads that shall run, in order.
+class ready_queue {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return length_ == 0; }
+  [[nodiscard]] unsigned length() const noexcept { return length_; }
+  [[nodiscard]] green& front() noexcept { return list_.front(); }
 
-  /// Switches left until events are polled although threads are ready.
+  void push_back(green& g) noexcept {
+    list_.push_back(g);
+    ++length_;
+  }
+  void push_front(green& g) noexcept {
+    list_.push_front(g);
+    ++length_;
+  }
+  green& pop() noexcept {
+    --length_;
+    return list_.pop_front();
+  }
+  void reset() noexcept {
+    list_.reset();
+    length_ = 0;
+  }
+
+ private:
+  core::list<green, ready_tag> list_;
+  unsigned length_ = 0;
+};
+
+/// The right to run green threads, as Go's P: there are as many as workers may run at a time. Who
+/// holds one runs the threads of its queue. A worker that is stuck in a call of the kernel's has it
+/// taken away by the monitor and given to another (monitor.hpp).
+///
+/// Where there is only one, whoever holds it may touch all that the machine keeps. With several
+/// that takes the lock (kernel_lock.hpp), which also guards what is in here.
+struct alignas(64) processor {
+  ready_queue ready;
+
+  /// A thread from the queue that all share goes before these.
+  bool shared_is_next = false;
+
+  /// Switches left until events are looked at although threads are ready.
   unsigned budget = 0;
 
+  /// The worker that runs with it, or is in a call of the kernel's with it; null: it is idle.
   std::atomic<worker*> holder{nullptr};
-  /// Who holds it unless it is stuck: the initial kernel thread, which is what the kernel takes
-  /// for the process when it sends signals, and what alone is left when the threads are gone.
-  worker* home = nullptr;
-
-  /// Threads that came back from the kernel on a worker without a processor; last in, first out.
-  std::atomic<green*> returned{nullptr};
-
-  /// The holder is about to wait, or waits, for events.
-  std::atomic<bool> polling{false};
 
   /// How often another thread was switched to; a thread that keeps the processor for long is
   /// known by its standing still.
   std::atomic<std::uint64_t> turns{0};
+};
+
+/// All of them, and who looks after those that are idle.
+///
+/// Idle processors have one worker that waits for events (the *poller*), unless those that run
+/// switch so often that they see to events soon enough; others sleep. Work is found by whoever
+/// becomes idle, in any queue. A thread that has had its share goes into the queue that all take
+/// from, so that those that compute get the same share on whatever processor they were. A sleeper is woken, one at a time, if what is ready would have to
+/// wait: when its queue is long, or whoever runs there computes. Every step is taken under the lock,
+/// so none is lost between looking and sleeping.
+class processor_set {
+ public:
+  static constexpr unsigned most = 256;
+
+  [[nodiscard]] unsigned count() const noexcept { return count_; }
+  /// Whether several workers may run at a time.
+  [[nodiscard]] bool several() const noexcept { return count_ > 1; }
+  /// To be said before there is a second thread.
+  void set_count(unsigned count) noexcept {
+    idle_ += count - count_;
+    count_ = count;
+  }
+
+  [[nodiscard]] processor& operator[](unsigned i) noexcept { return all_[i]; }
+  processor* begin() noexcept { return all_; }
+  processor* end() noexcept { return all_ + count_; }
+
+  /// How many are held by nobody.
+  [[nodiscard]] unsigned idle() const noexcept { return idle_; }
+  /// One of those, with something in its queue if there is such a one; null: there is none.
+  [[nodiscard]] processor* find_idle() noexcept;
+  /// The longest queue's.
+  [[nodiscard]] processor& busiest() noexcept;
+  /// Whether any thread is ready.
+  [[nodiscard]] bool is_anything_ready() noexcept {
+    return !shared.empty() || !busiest().ready.empty();
+  }
+
+  /// Makes w the holder of p, which is idle.
+  void occupy(processor& p, worker& w) noexcept;
+  /// Makes idle the one that w holds.
+  void vacate(worker& w) noexcept;
+  /// All are idle, and empty, but the first, which w holds.
+  void reset(worker& w) noexcept;
+
+  /// Of all of them.
+  ready_queue shared;
+
+  /// Who waits for events while its processor is idle, until when, and whether it was called to
+  /// work, or another worker was, and has not begun yet.
+  worker* poller = nullptr;
+  std::int64_t polls_until = 0;
+  bool help_is_coming = false;
+
+ private:
+  unsigned count_ = 1;
+  unsigned idle_ = 1;
+  processor all_[most];
 };
 
 } // namespace weft::patch

@@ -9,6 +9,8 @@
 #include "patch/kernel/cpu_time.hpp"
 #include "patch/kernel/fibers.hpp"
 #include "patch/kernel/machine.hpp"
+#include "patch/kernel/preempt_stack.hpp"
+#include "patch/kernel/scheduler_detail.hpp"
 #include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/spin_lock.hpp"
 #include "patch/kernel/thread.hpp"
@@ -22,47 +24,30 @@ extern "C" weft::core::transfer weft_jump_keeping_vectors(weft::core::context to
 namespace weft::patch {
 namespace {
 
-/// Threads that may run in a row before events are looked at: long enough to make the
-/// poll (some 150 ns) cheap, short enough that a timer is not late by more than that many
-/// turns.
-constexpr unsigned turns_between_polls = 64;
-
-/// Into the queue of those that shall run: at its end, or at its head.
+/// Puts g among those that shall run: behind the others, or before them.
 void enqueue(green& g) noexcept {
   machine& m = the_machine();
+  processor& p = queue_for(g);
   if (g.urgent)
-    m.processor.ready.push_front(g);
+    p.ready.push_front(g);
+  else if (g.had_its_share && m.processors.several())
+    m.processors.shared.push_back(g);
   else
-    m.processor.ready.push_back(g);
+    p.ready.push_back(g);
+  g.had_its_share = false;
+  if (m.processors.several()) consider_help(p);
   m.monitor.look();
 }
 
-/// Leaves g, which came back without a processor, where who holds it finds it.
-void publish(green& g) noexcept {
+/// Leaves g, which came back without a processor, where who has one finds it.
+void give_back(green& g) noexcept {
   machine& m = the_machine();
-  g.next_returned = m.processor.returned.load(std::memory_order_relaxed);
-  while (!m.processor.returned.compare_exchange_weak(g.next_returned, &g))
+  if (m.lock.is_used()) return enqueue(g);
+  g.next_returned = m.returned.load(std::memory_order_relaxed);
+  while (!m.returned.compare_exchange_weak(g.next_returned, &g))
     ;
-  if (m.processor.polling) m.reactor.interrupt();
+  if (m.polling) m.reactor.interrupt();
   m.monitor.look(); // whoever has the processor may compute for long
-}
-
-/// Takes back what came from the kernel, in the order in which it came.
-void take_returned(processor& p) noexcept {
-  if (!p.returned.load(std::memory_order_relaxed)) return;
-  green* g = p.returned.exchange(nullptr, std::memory_order_acquire);
-  green* in_order = nullptr;
-  while (g) {
-    green* next = g->next_returned;
-    g->next_returned = in_order;
-    in_order = g;
-    g = next;
-  }
-  while (in_order) {
-    green* next = in_order->next_returned;
-    p.ready.push_back(*in_order);
-    in_order = next;
-  }
 }
 
 /// The other half of a switch, done by whoever was switched to: only now is the previous
@@ -70,7 +55,7 @@ void take_returned(processor& p) noexcept {
 void finish_switch(green& previous, core::context suspended) noexcept {
   previous.suspended = suspended;
   if (self()->on->state.load(std::memory_order_relaxed) == worker_state::without) {
-    publish(previous);
+    give_back(previous);
     return;
   }
   if (previous.exited) {
@@ -89,8 +74,10 @@ void finish_switch(green& previous, core::context suspended) noexcept {
 [[gnu::noinline]] void switch_to(green& from, green& to) noexcept {
   if (the_machine().counts_cpu_time) [[unlikely]]
     charge(from);
-  to.on = from.on;
-  from.on->current = &to;
+  worker& w = *from.on;
+  to.on = &w;
+  w.current = &to;
+  if (the_machine().processors.several()) note_turn(from, to, w.holds);
   set_thread_pointer(to.thread_pointer);
   const core::transfer t = weft_jump_keeping_vectors(to.suspended, &from, core::jump);
   finish_switch(*static_cast<green*>(t.data), t.from);
@@ -101,83 +88,20 @@ void count_turn(processor& p) noexcept {
   p.turns.store(p.turns.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
-/// Whether a look at events could make a thread ready. If not, it is left out, which is a system
-/// call saved; a signal needs none to be noticed.
-bool events_may_come(const machine& m) noexcept {
-  return awaits_events(m) || !m.timers.empty() ||
-         m.processor.returned.load(std::memory_order_relaxed);
-}
-
 /// Gives the processor to the next ready thread, or to the worker's own context.
 void run_next(green& from) noexcept {
   machine& m = the_machine();
-  processor& p = m.processor;
-  if (p.budget == 0 && from.on == p.home && !events_may_come(m)) p.budget = turns_between_polls;
+  processor& p = *from.on->holds;
+  // A look at events that can bring nothing is a system call saved.
+  if (p.budget == 0 && from.on == m.home && !m.processors.several() && !events_may_come(m))
+    p.budget = turns_between_polls;
   if (p.ready.empty() || p.budget == 0 || p.ready.front().bound) {
     switch_to(from, from.on->idle);
   } else {
     --p.budget;
     count_turn(p);
-    switch_to(from, p.ready.pop_front());
+    switch_to(from, p.ready.pop());
   }
-}
-
-void fire_timers(machine& m) noexcept {
-  if (m.timers.empty()) return;
-  core::list<core::timer, core::timer_tag> due;
-  m.timers.advance(core::monotonic_now(), due);
-  while (!due.empty())
-    unpark(static_cast<green&>(due.pop_front()), wakeup::timeout);
-}
-
-/// Who is to run next, if it is not w: a thread of its own kernel thread, or the initial one,
-/// which was only stood in for. Null: w itself. (Null too if there is no other worker.)
-worker* proper_worker(processor& p, worker& w) noexcept {
-  if (!p.ready.empty() && p.ready.front().bound) {
-    worker& own = *p.ready.front().bound;
-    return &own == &w ? nullptr : &own;
-  }
-  if (&w == p.home) return nullptr;
-  if (take_spare(*p.home)) return p.home;
-  if (!w.bound) return nullptr;
-  // One's own kernel thread runs nobody else, and no other is made from it. But the one that gave
-  // the processor here is about to sleep, if it does not yet.
-  for (;;) {
-    if (worker* spare = take_any_spare()) return spare;
-    let_holder_run();
-  }
-}
-
-/// Waits for events, or looks if some are there, and begins another row of turns.
-void poll(machine& m, worker& w) noexcept {
-  processor& p = m.processor;
-  p.budget = turns_between_polls;
-  core::nanoseconds until = 0;
-  if (p.ready.empty()) {
-    until = m.timers.next_due();
-    // Whoever comes back from now on interrupts the wait.
-    p.polling = true;
-    if (p.returned) until = 0;
-  } else if (!awaits_events(m)) {
-    return; // a timer is due, perhaps, and that needs no system call
-  }
-  const int polled = m.reactor.poll(until);
-  p.polling.store(false, std::memory_order_relaxed);
-  m.futex_ring.harvest();
-  if (polled < 0 && polled != -EINTR && p.ready.empty()) { // no descriptor is left to poll with
-    const timespec pause{0, shortage_pause};
-    raw_syscall(SYS_nanosleep, &pause, nullptr);
-  }
-  route_arrived_signal(w);
-}
-
-/// Gives the processor to `other`; w, the caller, has none then.
-void pass_processor(processor& p, worker& w, worker& other) noexcept {
-  set_kernel_mask(every_signal);
-  w.kernel_blocks_all = true; // until it has the processor again
-  route_arrived_signal(w);
-  w.state.store(worker_state::without, std::memory_order_relaxed);
-  give_processor(p, other);
 }
 
 [[noreturn]] void idle_loop(core::transfer t) noexcept {
@@ -188,6 +112,7 @@ void pass_processor(processor& p, worker& w, worker& other) noexcept {
 /// A hub jumped here, and wants to know where it was.
 [[noreturn]] void first_entry_of_fiber(core::transfer t) noexcept {
   *static_cast<core::context*>(t.data) = t.from;
+  enter_weft(*self());
   begin_thread(*self());
 }
 
@@ -209,6 +134,7 @@ wakeup park(green& g, core::nanoseconds deadline, park_reason reason, bool inter
   if (deadline != core::never) {
     g.deadline = deadline;
     m.timers.insert(g);
+    if (m.processors.poller && deadline < m.processors.polls_until) m.reactor.interrupt();
   }
   if (g.fiber)
     park_fiber(g, interruptible && reason != park_reason::futex);
@@ -238,9 +164,14 @@ void yield(green& g) noexcept {
   run_next(g);
 }
 
+void give_way(green& g) noexcept {
+  g.had_its_share = true;
+  look_for_events(g);
+  yield(g);
+}
+
 void look_for_events(green& g) noexcept {
-  the_machine().processor.budget = 0;
-  (void)g;
+  g.on->holds->budget = 0;
 }
 
 void prepare_fiber(green& g) noexcept {
@@ -273,31 +204,9 @@ bool prepare_worker(worker& w) noexcept {
   return true;
 }
 
-void work(worker& w) noexcept {
-  machine& m = the_machine();
-  processor& p = m.processor;
-  for (;;) {
-    if (w.state.load(std::memory_order_relaxed) == worker_state::without) wait_for_processor(w);
-    route_arrived_signal(w);
-    take_returned(p);
-    fire_timers(m);
-    // A thread that ends is seen off here, though others are ready and have turns left.
-    if (p.ready.empty() || (p.budget == 0 && events_may_come(m))) {
-      poll(m, w);
-      take_returned(p);
-      fire_timers(m);
-    }
-    if (worker* other = proper_worker(p, w)) {
-      pass_processor(p, w, *other);
-      continue;
-    }
-    if (p.ready.empty()) continue;
-    // One that stands in for another, or is one thread's own, gives way after each turn.
-    if (&w != p.home) p.budget = 0;
-    m.monitor.look();
-    count_turn(p);
-    switch_to(w.idle, p.ready.pop_front());
-  }
+void run(worker& w, green& g) noexcept {
+  count_turn(*w.holds);
+  switch_to(w.idle, g);
 }
 
 void wait_for_turn(green& g) noexcept {
@@ -320,12 +229,11 @@ void reset_scheduler_after_fork(green& g) noexcept {
   m.counts_cpu_time = false; // the kernel begins anew as well
   g.cpu_time = w.cpu_time_counted = 0;
   forget_workers_but(w);
-  m.processor.ready.reset();
-  m.initial = &w;
-  m.processor.home = &w;
-  m.processor.holder = &w;
-  m.processor.returned = nullptr;
-  m.processor.polling = false;
+  m.initial = m.home = &w;
+  m.processors.reset(w);
+  m.returned = nullptr;
+  m.polling = false;
+  reset_preempt_stacks_after_fork();
   m.monitor.reset_after_fork();
 }
 

@@ -25,6 +25,9 @@ bool unpark(green& g, wakeup why) noexcept;
 /// Lets every other ready thread run, and events be looked at.
 void yield(green& g) noexcept;
 
+/// The same for one that has kept the processor for long, and has events looked at.
+void give_way(green& g) noexcept;
+
 /// Has the worker look at events before it runs the next thread.
 void look_for_events(green& g) noexcept;
 
@@ -47,6 +50,10 @@ bool prepare_worker(worker& w) noexcept;
 /// What a worker's own context does, for ever: runs what is ready, else waits for events. The
 /// beginning of every other worker, which has no processor yet.
 [[noreturn]] void work(worker& w) noexcept;
+
+/// Whether all workers but the caller's are asleep, or soon will be. Tells the one that waits for
+/// events to.
+[[nodiscard]] bool are_others_asleep() noexcept;
 
 /// g, the caller, came back from the kernel on a worker that has lost the processor meanwhile.
 /// Returns when g is scheduled again, perhaps on another worker.

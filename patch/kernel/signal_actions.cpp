@@ -26,7 +26,8 @@ signal_state::action as_registered(int signal, const signal_state::action& wante
   const bool dumps = asks_for_dump(signal);
   const bool timed = (the_machine().signals.timed & signal_bit(signal)) &&
                      wanted.handler != reinterpret_cast<void*>(SIG_IGN);
-  const bool always = errands || dumps || timed || (access_faults & signal_bit(signal));
+  const bool guarded = the_machine().signals.guarded & signal_bit(signal);
+  const bool always = errands || dumps || timed || guarded || (access_faults & signal_bit(signal));
   if (!always && !is_caught(wanted)) return wanted;
   signal_state::action a;
   a.handler = reinterpret_cast<void*>(on_signal);
@@ -34,6 +35,9 @@ signal_state::action as_registered(int signal, const signal_state::action& wante
             restorer_flag;
   // What nobody catches may be a stack that is full.
   if (errands || dumps || !is_caught(wanted)) a.flags |= SA_ONSTACK;
+  // To ignore this one means more than not to hear of it.
+  if (signal == SIGCHLD && wanted.handler == reinterpret_cast<void*>(SIG_IGN))
+    a.flags |= SA_NOCLDWAIT;
   a.restorer = reinterpret_cast<void*>(weft_signal_return);
   a.mask = every_signal;
   return a;
@@ -61,6 +65,17 @@ long change_action(int signal, const signal_state::action* next,
   return 0;
 }
 
+void guard_signals(std::uint64_t set) noexcept {
+  signal_state& s = the_machine().signals;
+  for (std::uint64_t fresh = set & ~s.guarded & ~unblockable; fresh; fresh &= fresh - 1) {
+    const int signal = __builtin_ctzll(fresh) + 1;
+    s.guarded |= signal_bit(signal);
+    if (signal == 32 || signal == 33) continue; // libc's own, always caught
+    const signal_state::action kernel = as_registered(signal, s.actions[signal]);
+    raw_syscall(SYS_rt_sigaction, signal, &kernel, nullptr, 8);
+  }
+}
+
 bool asks_for_dump(int signal) noexcept {
   return signal == the_configuration().dump_signal;
 }
@@ -80,7 +95,10 @@ void adopt_signal_state(green& main) noexcept {
 }
 
 void show_own_handling(bool shown) noexcept {
-  for (const int signal : {SIGSEGV, SIGBUS, SIGURG}) {
+  const std::uint64_t own =
+      access_faults | signal_bit(SIGURG) | the_machine().signals.guarded;
+  for (int signal = 1; signal <= signal_state::count; ++signal) {
+    if (!(own & signal_bit(signal))) continue;
     const signal_state::action& action = the_machine().signals.actions[signal];
     if (action.handler != reinterpret_cast<void*>(SIG_IGN)) continue;
     const signal_state::action kernel = shown ? action : as_registered(signal, action);

@@ -101,6 +101,11 @@ void return_from_signal(green& g, ucontext_t& context) noexcept {
   context.uc_stack = w.has_signal_stack ? stack_t{w.signal_stack, 0, worker::signal_stack_size}
                                         : stack_t{nullptr, SS_DISABLE, 0};
   w.kernel_blocks_all = false;
+  if (w.attention.load(std::memory_order_relaxed)) {
+    attend(w);
+    mask_of(context) = w.kernel_mask;
+  }
+  the_machine().lock.release();
   g.in_kernel = false;
 }
 
@@ -116,12 +121,12 @@ void take_and_note(green& g, siginfo_t& info, ucontext_t& context, delivery& don
 void on_signal_in_program(int, siginfo_t* info, void* opaque) noexcept {
   auto& context = *static_cast<ucontext_t*>(opaque);
   green* g = self();
-  g->in_kernel = true;
+  enter_weft(*g);
   g->on->kernel_blocks_all = true;
   const bool lasts = g->interrupted_without;
   if (lasts) {
     g->interrupted_without = false;
-    wait_for_turn(*g);
+    find_processor(*g);
     block_all(*g->on);
   }
   if (g->has_call_mask && ended_native_call(context)) { // sigsuspend, ppoll, ...
@@ -186,24 +191,24 @@ void* own_signal_stack(const green& g, const ucontext_t& context) noexcept {
 void on_preempted(int, siginfo_t* info, void* opaque) noexcept {
   auto& context = *static_cast<ucontext_t*>(opaque);
   green* g = self();
-  g->in_kernel = true;
+  enter_weft(*g);
   worker& before = *g->on;
   before.preempt = false;
   // As set_blocked would leave it: others run here now.
   before.kernel_blocks_all = false;
   if (!before.signal_arrived) set_kernel_mask(before.kernel_mask);
-  look_for_events(*g);
-  yield(*g);
+  give_way(*g);
   worker& w = *g->on;
   block_all(w);
   if (w.signal_arrived) route_arrived_signal(w);
   if (signal_is_deliverable(*g)) {
     // What became pending meanwhile is handled on the program's own stack.
     void* own = own_signal_stack(*g, context);
-    release_preempt_stack(&context);
+    release_preempt_stack(w, &context);
+    the_machine().lock.release(); // it enters anew
     continue_below(own, on_signal_in_program, SIGURG, *info, context);
   }
-  release_preempt_stack(&context);
+  release_preempt_stack(w, &context);
   return_from_signal(*g, context);
 }
 
@@ -222,7 +227,11 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   const bool ours = g && !g->passthrough && !is_double(*g);
   if (is_fault(*info) &&
       (!is_caught(action) || (ours && (g->in_kernel || is_blocked(*g, signal))))) {
-    if (ours && !g->in_kernel) walk_all_robust_lists();
+    if (ours && !g->in_kernel) {
+      enter_weft(*g);
+      walk_all_robust_lists();
+      the_machine().lock.release();
+    }
     return die_of_fault(*info, context);
   }
   if (!ours) {
@@ -230,7 +239,7 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
     if (!g) m.futexes.expect_outsiders();
     if (errand what; is_errand(*info, what) || is_cpu_timers_wake_up(*info)) return;
     if (asks_for_dump(signal)) {
-      if (!g) raw_syscall(SYS_tgkill, m.main_tid, m.processor.holder.load()->tid, signal);
+      if (!g) raw_syscall(SYS_tgkill, m.main_tid, m.home->tid, signal);
     } else if (is_caught(action))
       reinterpret_cast<void (*)(int, siginfo_t*, void*)>(action.handler)(signal, info, opaque);
     else if (action.handler != reinterpret_cast<void*>(SIG_IGN) && !is_ignored_by_default(signal))
@@ -268,7 +277,7 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
       resume_native(*g, context, delivery{}, false);
       return;
     }
-    char* top = on_workers_stack ? take_preempt_stack() : nullptr;
+    char* top = on_workers_stack ? take_preempt_stack(w) : nullptr;
     if (!top) return;
     continue_below(top, on_preempted, signal, *info, context);
   }
@@ -287,8 +296,9 @@ void route_arrived_signal(worker& w) noexcept {
 
 void leave_weft_again(green& g) noexcept {
   do {
-    g.in_kernel = true;
+    enter_weft(g);
     route_arrived_signal(*g.on);
+    the_machine().lock.release();
     g.in_kernel = false;
     asm volatile("" ::: "memory");
   } while (g.on->signal_arrived);

@@ -55,7 +55,7 @@ void run_handler(green& g, siginfo_t& info, ucontext_t& context) noexcept {
   } else {
     handler(signal, &info, &context);
   }
-  g.in_kernel = true;
+  enter_weft(g);
   if (context.uc_stack.ss_flags & autodisarm) g.alternate_stack = context.uc_stack;
   context.uc_stack = known_to_kernel;
   set_blocked(g, mask_of(context));
@@ -135,9 +135,8 @@ void send_signal(green& g, const siginfo_t& info) noexcept {
   if (!signal_is_deliverable(g)) return;
   if (g.interruptible) {
     unpark(g, wakeup::signal);
-  } else if (g.on && g.on->current == &g &&
-             g.on->state.load(std::memory_order_relaxed) == worker_state::without) {
-    send_errand(*g.on, errand::attend); // it waits in the kernel
+  } else if (g.on && g.on->current == &g && g.on->current != self()) {
+    send_errand(*g.on, errand::attend); // it waits in the kernel, or runs beside the caller
   }
 }
 

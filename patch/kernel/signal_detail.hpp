@@ -67,6 +67,9 @@ void take_over_errands() noexcept;
 /// Whether a signal is the monitor's, or another thread's of weft's; `what` is then its errand.
 [[nodiscard]] bool is_errand(const siginfo_t& info, errand& what) noexcept;
 
+/// From now on the kernel calls on_signal for these.
+void guard_signals(std::uint64_t set) noexcept;
+
 /// Whether it is the user's wish to see all threads, and none of the program's signals.
 [[nodiscard]] bool asks_for_dump(int signal) noexcept;
 

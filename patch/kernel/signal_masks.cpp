@@ -45,6 +45,17 @@ void signal_state::reset_after_fork(green& g) noexcept {
 
 namespace {
 
+/// What all workers block is not what it was: the others that run threads are to follow. To let
+/// more in is urgent, as what is sent to the process may find no other taker.
+void tell_other_workers(const worker& w, std::uint64_t now) noexcept {
+  for (processor& p : the_machine().processors) {
+    worker* other = p.holder.load(std::memory_order_relaxed);
+    if (!other || other == &w || other->kernel_mask == now) continue;
+    other->attention = true;
+    if (other->kernel_mask & ~now) send_errand(*other, errand::attend);
+  }
+}
+
 /// In the books only; returns what the kernel should block now.
 std::uint64_t note_blocked(green& g, std::uint64_t mask) noexcept {
   signal_state& s = the_machine().signals;
@@ -57,6 +68,7 @@ std::uint64_t note_blocked(green& g, std::uint64_t mask) noexcept {
 } // namespace
 
 void set_blocked(green& g, std::uint64_t mask) noexcept {
+  if (the_machine().processors.several()) guard_signals(mask);
   const std::uint64_t wanted = note_blocked(g, mask & ~unblockable);
   if (wanted != g.on->kernel_mask) apply_worker_mask(*g.on);
 }
@@ -67,7 +79,9 @@ void block_all_briefly(green& g) noexcept {
 }
 
 void apply_worker_mask(worker& w) noexcept {
-  w.kernel_mask = the_machine().signals.worker_mask();
+  const std::uint64_t now = the_machine().signals.worker_mask();
+  if (the_machine().processors.several()) tell_other_workers(w, now);
+  w.kernel_mask = now;
   // While a signal waits to be routed all others are held back.
   if (!w.signal_arrived && !w.kernel_blocks_all) set_kernel_mask(w.kernel_mask);
 }

@@ -28,6 +28,7 @@ long wait_for_signal(green& g, std::uint64_t set, siginfo_t* info,
     }
     return result;
   };
+  if (m.processors.several()) guard_signals(set);
   s.awaited.add(set);
   apply_worker_mask(*g.on);
   const std::uint64_t awaited = s.awaited.any();

@@ -59,6 +59,9 @@ struct signal_state {
   int waiter_descriptor = -1;  // signalfd of all that is awaited
   signal_queue pending;        // for the process: whoever does not block it takes it
   core::list<thread_timer> timers;
+  /// Signals that some thread has blocked, where several workers run: they come to us whatever the
+  /// program does with them, since a worker may learn late that it is to hold them back.
+  std::uint64_t guarded = 0;
   std::uint64_t timed = 0; // signals of these: let in whoever blocks them, to reach the right one
 
   void add(green& g) noexcept;
@@ -106,8 +109,9 @@ void deliver_before_first_instruction(green& g) noexcept;
 /// Makes a signal pending for g, waking it if that ends its park. What is ignored is dropped.
 void send_signal(green& g, const siginfo_t& info) noexcept;
 
-/// Ends weft's part of a call of g's, the caller: from here on signals find it in the
-/// program's own code. What arrived until now is pending for somebody.
+/// Begins weft's part of a call of g's, the caller, or of a signal's arrival.
+inline void enter_weft(green& g) noexcept; // machine.hpp
+/// Ends it: from here on signals find g in the program's own code. What arrived until now is pending for somebody.
 inline void leave_weft(green& g) noexcept; // machine.hpp
 /// The rest of that if a signal arrived.
 void leave_weft_again(green& g) noexcept;

@@ -18,20 +18,35 @@ inline void let_holder_run() noexcept {
 }
 
 /// A lock for a few instructions, among weft's own kernel threads. Never taken in the program's
-/// code, nor where a signal of the program's could be handled.
+/// code, nor where a signal of the program's could be handled. Who waits for longer than that takes
+/// sleeps for a moment, since the holder may have no processor of the machine's just now.
 class spin_lock {
  public:
   void lock() noexcept {
-    for (unsigned tries = 0; taken_.exchange(true, std::memory_order_acquire);) {
-      if (++tries % 64 == 0) let_holder_run();
-      __builtin_ia32_pause();
-    }
+    if (taken_.exchange(true, std::memory_order_acquire)) [[unlikely]]
+      wait();
+  }
+  [[nodiscard]] bool try_lock() noexcept {
+    return !taken_.exchange(true, std::memory_order_acquire);
   }
   void unlock() noexcept { taken_.store(false, std::memory_order_release); }
   /// In a fork's child, whose other threads can't unlock it any more.
   void reset() noexcept { unlock(); }
 
  private:
+  [[gnu::noinline]] void wait() noexcept {
+    constexpr unsigned patience = 64; // some microseconds
+    for (unsigned tries = 0;;) {
+      if (!taken_.load(std::memory_order_relaxed) &&
+          !taken_.exchange(true, std::memory_order_acquire))
+        return;
+      if (++tries % patience == 0)
+        let_holder_run();
+      else
+        __builtin_ia32_pause();
+    }
+  }
+
   std::atomic<bool> taken_{false};
 };
 

@@ -50,7 +50,8 @@ void print(const statistics& s) noexcept {
   out << "weft: parks";
   for (int i = 0; i < static_cast<int>(park_reason::count); ++i)
     out << (i ? ", " : " ") << name_of(static_cast<park_reason>(i)) << " " << s.parks[i];
-  out << "; hand-overs " << s.hand_overs << ", preemptions " << s.preemptions;
+  out << "; hand-overs " << s.hand_overs << ", preemptions " << s.preemptions << ", steals "
+      << s.steals << ", helps " << s.helps;
 }
 
 void print_json(const statistics& s, int process) noexcept {
@@ -60,7 +61,8 @@ void print_json(const statistics& s, int process) noexcept {
       << ", \"parks\": {";
   for (int i = 0; i < static_cast<int>(park_reason::count); ++i)
     out << (i ? ", \"" : "\"") << name_of(static_cast<park_reason>(i)) << "\": " << s.parks[i];
-  out << "}, \"hand_overs\": " << s.hand_overs << ", \"preemptions\": " << s.preemptions << "}";
+  out << "}, \"hand_overs\": " << s.hand_overs << ", \"preemptions\": " << s.preemptions
+      << ", \"steals\": " << s.steals << ", \"helps\": " << s.helps << "}";
 }
 
 } // namespace weft::patch

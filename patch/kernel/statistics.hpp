@@ -17,6 +17,8 @@ struct statistics {
   unsigned threads_peak = 0; // green threads alive at once
   std::uint64_t hand_overs = 0;
   std::uint64_t preemptions = 0;
+  std::uint64_t steals = 0; // threads that another processor took over
+  std::uint64_t helps = 0;  // sleeping workers that were woken for ready threads
 };
 
 /// Where reports are written: standard error as it is now, since many programs close theirs

@@ -115,10 +115,15 @@ void become_single(green& g) noexcept {
   if (m.dump || any_cpu_timers()) return m.monitor.start();
   unbind_last(g);
   // Whoever stands in gives the processor back as soon as the initial kernel thread is free.
-  while (g.on != m.processor.home) {
+  m.alone = m.home_is_wanted = true;
+  while (g.on != m.home || !are_others_asleep()) {
     yield(g);
-    if (g.on != m.processor.home) let_holder_run();
+    if (g.on == m.home && are_others_asleep()) break;
+    m.lock.release();
+    let_holder_run();
+    m.lock.acquire();
   }
+  m.alone = m.home_is_wanted = false;
   dismiss_spares();
   m.futex_ring.stop();
   m.now = phase::single;
@@ -192,11 +197,12 @@ long create_thread(green& creator, const syscall_frame& frame, const clone_args&
 
 void begin_thread(green& g) noexcept {
   g.started = true;
-  do {
-    g.in_kernel = true;
+  for (;;) {
     deliver_before_first_instruction(g);
     leave_weft(g);
-  } while (signal_is_deliverable(g));
+    if (!signal_is_deliverable(g)) break;
+    enter_weft(g);
+  }
   weft_resume_frame(g.first_frame);
 }
 

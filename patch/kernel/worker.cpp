@@ -40,9 +40,24 @@ void futex_wake(std::atomic<worker_order>& word) noexcept {
 
 void start_worker(void* argument) noexcept {
   worker& w = *static_cast<worker*>(argument);
+  w.tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
   prepare_signal_stack(w);
+  machine& m = the_machine();
+  m.lock.acquire();
+  processor* p = w.helps && !m.alone && !w.retired ? m.processors.find_idle() : nullptr;
+  if (w.helps) {
+    m.processors.help_is_coming = false;
+    w.started = true;
+  }
+  if (p) {
+    m.processors.occupy(*p, w);
+    w.state.store(worker_state::running, std::memory_order_relaxed);
+    apply_worker_mask(w);
+  }
   work(w);
 }
+
+worker* make(bool helps) noexcept;
 
 } // namespace
 
@@ -85,6 +100,16 @@ bool take_spare(worker& w) noexcept {
 }
 
 worker* make_worker() noexcept {
+  return make(false);
+}
+
+bool make_helper() noexcept {
+  return make(true) != nullptr;
+}
+
+namespace {
+
+worker* make(bool helps) noexcept {
   worker* w = nullptr;
   {
     const spin_guard guard{lock};
@@ -106,37 +131,56 @@ worker* make_worker() noexcept {
   w->order = worker_order::sleep;
   w->bound = nullptr;
   w->retired = w->started = false;
+  w->outdated = w->attention = w->preempt = false;
+  w->kernel_blocks_all = false;
+  w->signal_arrived = false;
+  w->holds = nullptr;
+  w->helps = helps;
   w->current = &w->idle;
   w->has_signal_stack = false;
+  {
+    const spin_guard guard{lock};
+    known.push_back(*w);
+  }
   const long tid =
       start_kernel_thread(w->stack_top, w->idle.thread_pointer, start_worker, w, &w->alive);
-  const spin_guard guard{lock};
-  if (is_error(tid)) {
-    ended.push_back(*w);
-    return nullptr;
+  if (!is_error(tid)) {
+    w->tid = static_cast<pid_t>(tid);
+    return w;
   }
-  w->tid = static_cast<pid_t>(tid);
-  known.push_back(*w);
-  return w;
+  const spin_guard guard{lock};
+  static_cast<core::list_hook<known_tag>&>(*w).unlink();
+  ended.push_back(*w);
+  return nullptr;
 }
 
+} // namespace
+
 void give_processor(processor& p, worker& to) noexcept {
-  p.holder.store(&to, std::memory_order_relaxed);
+  to.holds = &p;
+  p.holder.store(&to, std::memory_order_release);
   to.order.store(worker_order::run, std::memory_order_release);
   futex_wake(to.order);
 }
 
 void wait_for_processor(worker& w) noexcept {
+  machine& m = the_machine();
   set_kernel_mask(every_signal);
-  if (w.retired) exit_worker(w);
+  w.kernel_blocks_all = true;
+  route_arrived_signal(w);
+  if (w.retired) {
+    m.lock.release();
+    exit_worker(w);
+  }
   follow_credentials(w);
   {
     const spin_guard guard{lock};
-    // One that was given the processor before it slept for the first time is no spare.
+    // One that was given a processor before it slept for the first time is no spare.
     if (w.order.load(std::memory_order_relaxed) == worker_order::sleep && !w.bound && w.started)
       spares.push_front(w);
     w.started = true;
   }
+  m.lock.release();
   for (;;) {
     const worker_order order = w.order.load(std::memory_order_acquire);
     if (order == worker_order::run) break;
@@ -149,8 +193,10 @@ void wait_for_processor(worker& w) noexcept {
     }
     raw_syscall(SYS_futex, &w.order, FUTEX_WAIT_PRIVATE, 0, nullptr);
   }
+  m.lock.acquire();
   w.order.store(worker_order::sleep, std::memory_order_relaxed);
   w.state.store(worker_state::running, std::memory_order_relaxed);
+  follow_credentials(w);
   w.kernel_blocks_all = false;
   apply_worker_mask(w);
 }
@@ -171,14 +217,17 @@ void dismiss_spares() noexcept {
     {
       const spin_guard guard{lock};
       spares.for_each([&](worker& each) {
-        if (!w && &each != the_machine().processor.home) w = &each;
+        if (!w && &each != the_machine().home) w = &each;
       });
       if (!w) return;
       static_cast<core::list_hook<spare_tag>&>(*w).unlink();
     }
     w->order.store(worker_order::exit, std::memory_order_release);
     futex_wake(w->order);
+    // It may not have slept yet.
+    the_machine().lock.release();
     wait_for_end(&w->alive);
+    the_machine().lock.acquire();
   }
 }
 
@@ -193,8 +242,59 @@ void follow_credentials(worker& w) noexcept {
   w.outdated = false;
 }
 
+void attend(worker& w) noexcept {
+  w.attention = false;
+  if (w.outdated) follow_credentials(w);
+  if (the_machine().signals.worker_mask() != w.kernel_mask) apply_worker_mask(w);
+}
+
+namespace {
+
+/// Has those adopt that run threads just now, or wait for events, and waits until they have, since
+/// threads must not go on as who they were. Those in calls of the kernel's do so when they come back.
+void have_running_adopt(worker& done) noexcept {
+  machine& m = the_machine();
+  for (processor& p : m.processors) {
+    worker* other = p.holder.load(std::memory_order_relaxed);
+    if (!other || other == &done || other->bound) continue;
+    other->outdated = other->attention = true;
+    send_errand(*other, errand::attend);
+  }
+  worker* poller = m.processors.poller;
+  if (poller) {
+    poller->outdated = true;
+    m.reactor.interrupt();
+  }
+  const auto waits = [&] {
+    bool any = poller && poller == m.processors.poller && poller->outdated;
+    for (processor& p : m.processors) {
+      const worker* other = p.holder.load(std::memory_order_relaxed);
+      any = any || (other && other != &done && other->outdated &&
+                    other->state.load(std::memory_order_relaxed) != worker_state::in_native);
+    }
+    return any;
+  };
+  while (waits()) {
+    m.lock.release();
+    let_holder_run();
+    m.lock.acquire();
+    if (done.attention) attend(done); // two such calls at a time
+  }
+}
+
+} // namespace
+
+namespace {
+
+/// (What it lost in a call of the kernel's it still remembers.)
+bool holds_one(const worker& w) noexcept {
+  return w.holds && w.holds->holder.load(std::memory_order_relaxed) == &w;
+}
+
+} // namespace
+
 void have_workers_adopt(worker& done, const credentials& now) noexcept {
-  worker& home = *the_machine().processor.home;
+  worker& home = *the_machine().home;
   the_credentials = now;
   if (&home != &done && take_spare(home)) {
     home.order.store(worker_order::adopt, std::memory_order_release);
@@ -204,12 +304,17 @@ void have_workers_adopt(worker& done, const credentials& now) noexcept {
                   nullptr);
     return_spare(home);
   } else if (&home != &done) {
-    home.outdated = true;
+    home.outdated = home.attention = true;
   }
-  const spin_guard guard{lock};
-  known.for_each([&](worker& each) {
-    if (&each != &done && &each != &home && !each.bound) each.retired = true;
-  });
+  {
+    const spin_guard guard{lock};
+    known.for_each([&](worker& each) {
+      if (&each != &done && &each != &home && !each.bound && !holds_one(each) &&
+          &each != the_machine().processors.poller)
+        each.retired = true;
+    });
+  }
+  have_running_adopt(done);
 }
 
 void forget_workers_but(worker& w) noexcept {

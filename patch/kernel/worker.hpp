@@ -13,6 +13,7 @@ namespace weft::patch {
 
 struct processor;
 struct credentials;
+struct preempt_stack;
 
 /// What a worker is at, as far as the processor goes.
 enum class worker_state : std::uint32_t {
@@ -40,10 +41,13 @@ struct worker : core::list_hook<spare_tag>, core::list_hook<known_tag> {
   green idle;
 
   void* stack_top = nullptr; // idle's; null for the initial kernel thread until it has one
+  bool helps = false;        // it is to begin with a processor that is idle then
   bool started = false;      // it has held the processor, or is about to
 
   /// The thread that runs here, or `idle`.
   green* current = nullptr;
+
+  processor* holds = nullptr; // unless it is `without`
 
   std::atomic<worker_state> state{worker_state::running};
   /// Counts calls of the kernel's, by which the monitor knows one that lasts.
@@ -59,8 +63,10 @@ struct worker : core::list_hook<spare_tag>, core::list_hook<known_tag> {
   /// To end as soon as it has no processor: its thread is gone, or its credentials are not the
   /// process's any more.
   bool retired = false;
-  /// Its credentials are not the process's any more, and it cannot end.
-  bool outdated = false;
+  /// Its credentials are not the process's any more, and it is to take those over.
+  std::atomic<bool> outdated{false};
+  /// What belongs to the whole process has changed since it was last inside weft: see `attend`.
+  std::atomic<bool> attention{false};
 
   /// Of its kernel thread's processor time, how much has been charged to green threads.
   core::nanoseconds cpu_time_counted = 0;
@@ -80,6 +86,9 @@ struct worker : core::list_hook<spare_tag>, core::list_hook<known_tag> {
   static constexpr std::size_t signal_stack_size = 64 * 1024;
   bool has_signal_stack = false; // the kernel knows it
 
+  /// On which a preempted thread lay that has gone on, perhaps not quite yet.
+  preempt_stack* left_stack = nullptr;
+
   /// A signal that arrived in weft's own code. The kernel keeps back all further ones
   /// until it has been dealt with, so that one place is enough and none is lost.
   volatile bool signal_arrived = false;
@@ -97,17 +106,19 @@ struct worker : core::list_hook<spare_tag>, core::list_hook<known_tag> {
 /// Gives one back that was not needed.
 void return_spare(worker& w) noexcept;
 
-/// A new kernel thread with the caller's credentials, namespaces and so on.
+/// A new kernel thread with the caller's credentials, namespaces and so on; it sleeps.
 [[nodiscard]] worker* make_worker() noexcept;
+/// The same, but it takes an idle processor as soon as it runs. False: there can be none.
+bool make_helper() noexcept;
 
-/// Gives the processor to `to`, which sleeps and is nobody's spare any more.
+/// Gives a processor to `to`, which sleeps and is nobody's spare any more.
 void give_processor(processor& p, worker& to) noexcept;
 
 /// Takes `w` out of the spare ones, if it sleeps among them.
 [[nodiscard]] bool take_spare(worker& w) noexcept;
 
-/// Sleeps until the processor is given to w, the caller, which has none. Does not return if the
-/// worker is told to end. All signals are blocked meanwhile.
+/// Sleeps until a processor is given to w, the caller, which has none. Does not return if the
+/// worker is told to end. All signals are blocked meanwhile, and the lock is not held.
 void wait_for_processor(worker& w) noexcept;
 
 /// Ends w, the caller, which has given its processor away.
@@ -123,9 +134,12 @@ void dismiss_spares() noexcept;
 /// others that are still in calls of the kernel's end when those do.
 void have_workers_adopt(worker& done, const credentials& now) noexcept;
 
-/// Has w, the caller, take over the process's credentials if they have changed since it had the
+/// Has w, the caller, take over the process's credentials if they have changed since it had a
 /// processor.
 void follow_credentials(worker& w) noexcept;
+
+/// Does what w, the caller, was asked to by `attention`: takes over credentials and signal mask.
+void attend(worker& w) noexcept;
 
 /// In a fork's child: the caller's is the only kernel thread.
 void forget_workers_but(worker& w) noexcept;

@@ -96,7 +96,22 @@ std::string write_warn_blocking(const options& chosen) {
   return chosen.warn_blocking;
 }
 
+void read_workers(options& chosen, std::string_view source, std::string_view text) {
+  constexpr unsigned most = 256;
+  unsigned value = 0;
+  const auto* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, value);
+  if (error != std::errc() || end != last || value > most)
+    throw usage_error(quoted(source, "not a number of workers up to 256", text));
+  chosen.workers = text;
+}
+
+std::string write_workers(const options& chosen) {
+  return chosen.workers;
+}
+
 constexpr setting settings[] = {
+    {"--workers", "WEFT_WORKERS", nullptr, read_workers, write_workers},
     {"--stats", "WEFT_STATS", "1", read_stats, write_stats},
     {"--stack-size", "WEFT_STACK_SIZE", nullptr, read_stack_size, write_stack_size},
     {"--dump-signal", "WEFT_DUMP_SIGNAL", nullptr, read_dump_signal, write_dump_signal},
@@ -144,6 +159,9 @@ const std::string_view help_text =
 Runs an unmodified threaded program with its threads as green threads.
 
   --verbose          say what is patched, and what is not
+  --workers N        kernel threads that run the program's threads at a time:
+                     1 for one after the other; as many as there are
+                     processors if not given, or 0
   --stats            print switches, parks and the most green threads at exit
   --stats=json[:F]   the same as a line of JSON, added to the file F
   --stack-size N     stack of threads that ask for none: bytes, or with K, M, G
@@ -158,9 +176,9 @@ Runs an unmodified threaded program with its threads as green threads.
   --help, --version
   --                 end of weft's options
 
-The same by variables: WEFT_VERBOSE=1, WEFT_STATS=1, WEFT_STACK_SIZE=N,
-WEFT_DUMP_SIGNAL=S, WEFT_WARN_BLOCKING=MS, WEFT_IF_POSSIBLE=1,
-WEFT_NO_CHILDREN=1, WEFT_NO_PREEMPT=1.
+The same by variables: WEFT_VERBOSE=1, WEFT_WORKERS=N, WEFT_STATS=1,
+WEFT_STACK_SIZE=N, WEFT_DUMP_SIGNAL=S, WEFT_WARN_BLOCKING=MS,
+WEFT_IF_POSSIBLE=1, WEFT_NO_CHILDREN=1, WEFT_NO_PREEMPT=1.
 
 Exit status: the program's; 127 when it is missing, 126 when it cannot be
 executed, 125 when weft refuses it or does not understand its own options.

@@ -26,6 +26,7 @@ struct options {
   bool no_preempt = false;
   bool no_children = false;
   std::uint64_t stack_size = 0;     // bytes; 0 leaves it to the program and its limits
+  std::string workers;              // their number; "0" leaves it to the machine
   std::string stats;                // "0", "1", "json" or "json:" and an absolute path
   std::string dump_signal;          // its name or number
   std::string warn_blocking;        // milliseconds

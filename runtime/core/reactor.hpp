@@ -114,6 +114,21 @@ class reactor {
   /// instance). Ends early on `interrupt`.
   int poll(nanoseconds deadline) noexcept;
 
+  /// The two halves of that, for an owner that gives its lock back while it waits: `wait` may be
+  /// called by several at a time and without the lock, after `prepare_interrupt` has succeeded; what
+  /// it found goes to `harvest`, with the lock.
+  struct batch {
+    static constexpr int most = 256;
+    struct [[gnu::packed]] {
+      io_events events;
+      std::uint64_t mark;
+    } entries[most]; // as struct epoll_event
+    int count = 0;
+    bool interrupted = false; // `interrupt` was among them
+  };
+  int wait(batch& found, nanoseconds deadline) const noexcept;
+  int harvest(const batch& found) noexcept;
+
   /// Makes a `poll` in progress, or else the next, return. Any thread, async-signal-safe.
   /// `prepare_interrupt` must have succeeded before (once).
   void interrupt() noexcept;

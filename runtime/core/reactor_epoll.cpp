@@ -14,7 +14,6 @@ static_assert(io_in == EPOLLIN && io_priority == EPOLLPRI && io_out == EPOLLOUT 
 
 constexpr io_events directions = io_in | io_out | io_priority;
 constexpr io_events wakes_everyone = io_error | io_hangup;
-constexpr int batch = 256;
 constexpr std::uint64_t interrupt_mark = UINT64_MAX; // no descriptor has number -1
 
 std::uint64_t mark_of(int fd, const descriptor& d) noexcept {
@@ -192,18 +191,32 @@ void reactor::audit() noexcept {
 int reactor::poll(nanoseconds deadline) noexcept {
   if (epoll_ < 0 && deadline == 0) return 0;
   if (const int failed = open_epoll(); failed < 0) return failed;
-  epoll_event events[batch];
-  const int count = sys::epoll_wait(epoll_, events, batch, deadline);
-  if (count < 0) return count;
+  batch found;
+  const int count = wait(found, deadline);
+  return count < 0 ? count : harvest(found);
+}
+
+int reactor::wait(batch& found, nanoseconds deadline) const noexcept {
+  static_assert(sizeof found.entries == sizeof(epoll_event) * batch::most);
+  const int count = sys::epoll_wait(epoll_, reinterpret_cast<epoll_event*>(found.entries),
+                                    batch::most, deadline);
+  found.count = count < 0 ? 0 : count;
+  found.interrupted = false;
+  for (int i = 0; i < found.count; ++i)
+    found.interrupted |= found.entries[i].mark == interrupt_mark;
+  return count;
+}
+
+int reactor::harvest(const batch& found) noexcept {
   int woken = 0;
-  for (int i = 0; i < count; ++i) {
-    const std::uint64_t mark = events[i].data.u64;
+  for (int i = 0; i < found.count; ++i) {
+    const std::uint64_t mark = found.entries[i].mark;
     if (mark == interrupt_mark) continue; // edge-triggered: nothing to take back
     const int fd = static_cast<int>(mark & UINT32_MAX);
     descriptor* d = table_.find(fd);
     // Of an earlier file of this number, which a dup or a child keeps in the set.
     if (!d || !d->registered || mark != mark_of(fd, *d)) continue;
-    const io_events came = events[i].events;
+    const io_events came = found.entries[i].events;
     ++d->changes;
     d->not_ready &= ~made_ready(came);
     d->seen |= came & (wakes_everyone | io_read_hangup | io_priority);

@@ -62,7 +62,7 @@ void stage::enter(core::transfer t) noexcept {
   // The scheduler's half of a switch, for who was left.
   green& from = *static_cast<green*>(t.data);
   from.suspended = t.from;
-  if (from.why == wakeup::event) the_machine().processor.ready.push_back(from);
+  if (from.why == wakeup::event) the_machine().processors[0].ready.push_back(from);
   actor& a = *entering_;
   a.body(*a.thread);
   exit_thread(*a.thread, 0);
@@ -79,7 +79,7 @@ green& stage::start(part body) {
   enroll(g);
   g.suspended = core::make_context(a.stack.get() + stack_size, stack_size, enter);
   g.why = wakeup::event;
-  m().processor.ready.push_front(g);
+  m().processors[0].ready.push_front(g);
   entering_ = &a;
   run();
   return g;
@@ -88,7 +88,7 @@ green& stage::start(part body) {
 void stage::run() noexcept {
   do
     yield(*main_);
-  while (!m().processor.ready.empty());
+  while (!m().processors[0].ready.empty());
 }
 
 void stage::run_until(core::nanoseconds deadline) noexcept {

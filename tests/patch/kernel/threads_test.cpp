@@ -67,7 +67,7 @@ TEST_F(threads, a_new_one_is_in_the_books_and_ready) {
   EXPECT_EQ(g->clear_child_tid, &t.child_tid);
   EXPECT_EQ(t.parent_tid, t.result);
   EXPECT_EQ(t.child_tid, 0u) << "CLONE_CHILD_SETTID was not asked for";
-  EXPECT_EQ(&m().processor.ready.front(), g);
+  EXPECT_EQ(&m().processors[0].ready.front(), g);
   EXPECT_EQ(m().count, 2u);
   EXPECT_EQ(m().now, phase::active);
   EXPECT_EQ(m().stats.threads_peak, 2u);

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "patch/kernel/machine.hpp"
+
+/// What the scheduler's files share among themselves: scheduler.cpp switches threads, work.cpp is what
+/// a worker does in between, help.cpp spreads the threads over processors.
+namespace weft::patch {
+
+/// Threads that may run in a row before events are looked at: long enough to make the
+/// poll (some 150 ns) cheap, short enough that a timer is not late by more than that many
+/// turns.
+inline constexpr unsigned turns_between_polls = 64;
+
+/// Whether a look at events could make a thread ready. (A signal needs none to be noticed.)
+[[nodiscard]] inline bool events_may_come(const machine& m) noexcept {
+  return awaits_events(m) || !m.timers.empty() ||
+         m.returned.load(std::memory_order_relaxed);
+}
+
+/// Runs g, which was ready, on w, the caller, from w's own context; returns when that is to go on.
+void run(worker& w, green& g) noexcept;
+
+/// Which queue g belongs into: that of the processor on which it ran last, for its caches' sake,
+/// unless nobody runs threads there.
+[[nodiscard]] processor& queue_for(green& g) noexcept;
+
+/// Something was put into p's queue: whether somebody who sleeps should help.
+void consider_help(processor& p) noexcept;
+
+/// Wakes one.
+void call_help() noexcept;
+
+/// Takes half of the longest queue over into p's, which is empty. False: there is nothing.
+bool steal(processor& p) noexcept;
+
+/// `from` leaves a worker that holds p, `to` goes on there: how long threads run until they leave.
+void note_turn(green& from, green& to, processor* p) noexcept;
+
+/// Whether the thread on `w` is one that computes, rather than one that will soon wait.
+[[nodiscard]] bool computes(const worker& w) noexcept;
+
+} // namespace weft::patch
