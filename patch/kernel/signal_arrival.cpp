@@ -209,6 +209,7 @@ void on_preempted(int, siginfo_t* info, void* opaque) noexcept {
     continue_below(own, on_signal_in_program, SIGURG, *info, context);
   }
   release_preempt_stack(w, &context);
+  resume_native(*g, context, delivery{}, false); // if it was about to make a call of the kernel's
   return_from_signal(*g, context);
 }
 
