@@ -130,6 +130,36 @@ long send_to_thread(green& g, pid_t tid, int signal, const siginfo_t* given) noe
   return 0;
 }
 
+/// What stops a process or lets it go on is for all of its kernel threads.
+bool is_job_control(int signal) noexcept {
+  return signal == SIGKILL || signal == SIGSTOP || signal == SIGCONT || signal == SIGTSTP ||
+         signal == SIGTTIN || signal == SIGTTOU;
+}
+
+bool is_kernels_to_send(pid_t to, int signal) noexcept {
+  const machine& m = the_machine();
+  return !m.processors.several() || to != m.main_tid || signal < 1 ||
+         signal > signal_state::count || is_job_control(signal);
+}
+
+long on_kill(green& g, syscall_frame& f) noexcept {
+  if (is_kernels_to_send(number(f.rdi), number(f.rsi))) return pass_to_kernel;
+  siginfo_t info{};
+  info.si_signo = number(f.rsi);
+  info.si_code = SI_USER;
+  info.si_pid = the_machine().main_tid;
+  info.si_uid = static_cast<uid_t>(raw_syscall(SYS_getuid));
+  return send_to_own_process(g, info) ? 0 : pass_to_kernel;
+}
+
+long on_rt_sigqueueinfo(green& g, syscall_frame& f) noexcept {
+  if (is_kernels_to_send(number(f.rdi), number(f.rsi))) return pass_to_kernel;
+  siginfo_t info;
+  if (!get_user(info, pointer<siginfo_t>(f.rdx))) return -EFAULT;
+  info.si_signo = number(f.rsi);
+  return send_to_own_process(g, info) ? 0 : pass_to_kernel;
+}
+
 long on_tkill(green& g, syscall_frame& f) noexcept {
   const pid_t tid = number(f.rdi);
   return find_thread(tid) ? send_to_thread(g, tid, number(f.rsi), nullptr) : pass_to_kernel;
@@ -183,6 +213,8 @@ constexpr call_entry entries[] = {
     {SYS_pause, virtual_when::active, on_pause},
     {SYS_rt_sigsuspend, virtual_when::always, on_rt_sigsuspend},
     {SYS_rt_sigtimedwait, virtual_when::active, on_rt_sigtimedwait},
+    {SYS_kill, virtual_when::active, on_kill},
+    {SYS_rt_sigqueueinfo, virtual_when::active, on_rt_sigqueueinfo},
     {SYS_tkill, virtual_when::active, on_tkill},
     {SYS_tgkill, virtual_when::active, on_tgkill},
     {SYS_rt_tgsigqueueinfo, virtual_when::active, on_rt_tgsigqueueinfo},

@@ -85,7 +85,26 @@ void find_taker(const siginfo_t& info, green& current) noexcept {
   if (taker && taker->interruptible) unpark(*taker, wakeup::signal);
 }
 
+bool send_to_own_process(green& g, const siginfo_t& info) noexcept {
+  const signal_state& s = the_machine().signals;
+  const int signal = info.si_signo;
+  if (is_ignored(s.actions[signal], signal) && !(s.blocked_by_main & signal_bit(signal)))
+    return true;
+  if (!recipient(info, g)) return false;
+  find_taker(info, g);
+  return true;
+}
+
 namespace {
+
+/// Whether a signal came only because some thread might block it (signal_state::guarded), and none
+/// that counts does. To be said at once: the program may change its mind before it is routed.
+bool is_of_no_interest(const machine& m, const siginfo_t& info) noexcept {
+  const std::uint64_t bit = signal_bit(info.si_signo);
+  const signal_state& s = m.signals;
+  return (s.guarded & bit) && !((s.blocked_by_main | s.timed) & bit) && info.si_code != SI_TKILL &&
+         is_ignored(s.actions[info.si_signo], info.si_signo) && !asks_for_dump(info.si_signo);
+}
 
 void block_all(worker& w) noexcept {
   if (w.kernel_blocks_all) return;
@@ -247,6 +266,7 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
       take_default_action(signal);
     return;
   }
+  if (errand what; !is_errand(*info, what) && is_of_no_interest(m, *info)) return;
   if (g->in_kernel) {
     worker& w = *g->on;
     if (errand what; is_errand(*info, what)) {

@@ -125,11 +125,7 @@ bool take_signal(green& g, siginfo_t& info, ucontext_t& context) noexcept {
 void send_signal(green& g, const siginfo_t& info) noexcept {
   machine& m = the_machine();
   const signal_state::action& action = m.signals.actions[info.si_signo];
-  const bool ignored =
-      action.handler == reinterpret_cast<void*>(SIG_IGN) ||
-      (action.handler == reinterpret_cast<void*>(SIG_DFL) && is_ignored_by_default(info.si_signo));
-  const std::uint64_t bit = signal_bit(info.si_signo);
-  if (ignored && !(g.blocked & bit)) return;
+  if (is_ignored(action, info.si_signo) && !(g.blocked & signal_bit(info.si_signo))) return;
   if (goes_to_descriptors(g, info)) return;
   g.pending.push(info);
   if (!signal_is_deliverable(g)) return;

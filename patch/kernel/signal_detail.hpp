@@ -23,6 +23,12 @@ inline constexpr std::uint64_t access_faults = signal_bit(SIGSEGV) | signal_bit(
   return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT;
 }
 
+/// Whether the program hears nothing of `signal`, unless the thread that it is for blocks it.
+[[nodiscard]] inline bool is_ignored(const signal_state::action& a, int signal) noexcept {
+  return a.handler == reinterpret_cast<void*>(SIG_IGN) ||
+         (a.handler == reinterpret_cast<void*>(SIG_DFL) && is_ignored_by_default(signal));
+}
+
 [[nodiscard]] inline bool is_caught(const signal_state::action& a) noexcept {
   return a.handler != reinterpret_cast<void*>(SIG_DFL) &&
          a.handler != reinterpret_cast<void*>(SIG_IGN);

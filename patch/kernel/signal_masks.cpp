@@ -20,6 +20,7 @@ std::uint64_t without_ours(std::uint64_t mask) noexcept {
 } // namespace
 
 void signal_state::add(green& g) noexcept {
+  if (g.tid == the_machine().main_tid) blocked_by_main = g.blocked;
   blocked.add(g.blocked);
 }
 
@@ -36,6 +37,7 @@ std::uint64_t signal_state::worker_mask() const noexcept {
 void signal_state::reset_after_fork(green& g) noexcept {
   blocked = awaited = signal_counts{};
   add(g);
+  blocked_by_main = g.blocked;
   forget_timers();
   forget_cpu_timers();
   waiter_descriptor = -1;
@@ -62,6 +64,7 @@ std::uint64_t note_blocked(green& g, std::uint64_t mask) noexcept {
   s.blocked.add(mask & ~g.blocked);
   s.blocked.subtract(g.blocked & ~mask);
   g.blocked = mask;
+  if (g.tid == the_machine().main_tid) s.blocked_by_main = mask;
   return s.worker_mask();
 }
 

@@ -62,6 +62,8 @@ struct signal_state {
   /// Signals that some thread has blocked, where several workers run: they come to us whatever the
   /// program does with them, since a worker may learn late that it is to hold them back.
   std::uint64_t guarded = 0;
+  /// What the main thread blocks: the kernel keeps that for the process though it be ignored.
+  std::uint64_t blocked_by_main = 0;
   std::uint64_t timed = 0; // signals of these: let in whoever blocks them, to reach the right one
 
   void add(green& g) noexcept;
@@ -109,9 +111,15 @@ void deliver_before_first_instruction(green& g) noexcept;
 /// Makes a signal pending for g, waking it if that ends its park. What is ignored is dropped.
 void send_signal(green& g, const siginfo_t& info) noexcept;
 
+/// kill and sigqueue by g, the caller, to its own process, where several workers run: natively the
+/// signal has arrived when the call returns, and through the kernel it would come to another worker
+/// some time later. False: nobody would take it now, and it is the kernel's to keep.
+[[nodiscard]] bool send_to_own_process(green& g, const siginfo_t& info) noexcept;
+
 /// Begins weft's part of a call of g's, the caller, or of a signal's arrival.
 inline void enter_weft(green& g) noexcept; // machine.hpp
-/// Ends it: from here on signals find g in the program's own code. What arrived until now is pending for somebody.
+/// Ends it: from here on signals find g in the program's own code. What arrived until now is
+/// pending for somebody.
 inline void leave_weft(green& g) noexcept; // machine.hpp
 /// The rest of that if a signal arrived.
 void leave_weft_again(green& g) noexcept;

@@ -72,13 +72,15 @@ TEST(print, statistics) {
   s.threads_peak = 3;
   s.hand_overs = 2;
   s.preemptions = 4;
+  s.steals = 6;
+  s.helps = 8;
   s.switches = 77;
   for (int i = 0; i < static_cast<int>(park_reason::count); ++i)
     s.parks[i] = static_cast<std::uint64_t>(10 + i);
   EXPECT_EQ(written([&] { print(s); }),
             "weft: threads made 5, green threads peak 3, switches 77\n|"
             "weft: parks sleep 10, futex 11, io 12, poll 13, signal 14; "
-            "hand-overs 2, preemptions 4\n|");
+            "hand-overs 2, preemptions 4, steals 6, helps 8\n|");
 }
 
 } // namespace

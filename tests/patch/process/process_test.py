@@ -52,11 +52,12 @@ def statistics(errors):
         raise AssertionError(f"two lines were expected:\n{errors}")
     first = re.fullmatch(r"weft: threads made (\d+), green threads peak (\d+), switches (\d+)", lines[0])
     second = re.fullmatch(r"weft: parks sleep (\d+), futex (\d+), io (\d+), poll (\d+), signal (\d+); "
-                          r"hand-overs (\d+), preemptions (\d+)",
+                          r"hand-overs (\d+), preemptions (\d+), steals (\d+), helps (\d+)",
                           lines[1])
     if not first or not second:
         raise AssertionError(f"not understood:\n{errors}")
-    names = ("made", "peak", "switches", "sleep", "futex", "io", "poll", "signal", "hand-overs", "preemptions")
+    names = ("made", "peak", "switches", "sleep", "futex", "io", "poll", "signal", "hand-overs", "preemptions",
+             "steals", "helps")
     return dict(zip(names, map(int, first.groups() + second.groups())))
 
 
@@ -105,7 +106,8 @@ class Statistics(Case):
         status, output, errors = weft("nothing", options=["--stats"])
         self.assertEqual((status, output), (0, "done\n"))
         expected = dict.fromkeys(
-            ("switches", "sleep", "futex", "io", "poll", "signal", "hand-overs", "preemptions"), 0)
+            ("switches", "sleep", "futex", "io", "poll", "signal", "hand-overs", "preemptions", "steals",
+             "helps"), 0)
         self.assertEqual(statistics(errors), {**expected, "made": 1, "peak": 1})
 
     def test_at_every_end_that_is_an_exit(self):
