@@ -149,7 +149,8 @@ long on_kill(green& g, syscall_frame& f) noexcept {
   info.si_code = SI_USER;
   info.si_pid = the_machine().main_tid;
   info.si_uid = static_cast<uid_t>(raw_syscall(SYS_getuid));
-  return send_to_own_process(g, info) ? 0 : pass_to_kernel;
+  send_to_own_process(g, info);
+  return 0;
 }
 
 long on_rt_sigqueueinfo(green& g, syscall_frame& f) noexcept {
@@ -157,7 +158,8 @@ long on_rt_sigqueueinfo(green& g, syscall_frame& f) noexcept {
   siginfo_t info;
   if (!get_user(info, pointer<siginfo_t>(f.rdx))) return -EFAULT;
   info.si_signo = number(f.rsi);
-  return send_to_own_process(g, info) ? 0 : pass_to_kernel;
+  send_to_own_process(g, info);
+  return 0;
 }
 
 long on_tkill(green& g, syscall_frame& f) noexcept {

@@ -80,19 +80,20 @@ void find_taker(const siginfo_t& info, green& current) noexcept {
   signal_queue& process = the_machine().signals.pending;
   // Behind those of its number that came when nobody would take them, if any are still there.
   const bool others_first = process.set() & signal_bit(info.si_signo);
-  if (taker && (!others_first || is_threads_own(info))) return send_signal(*taker, info);
+  // Who waits for it finds it there as well; until then it is to be seen as pending.
+  const bool is_awaited = taker && (taker->blocked & signal_bit(info.si_signo));
+  if (taker && (!(others_first || is_awaited) || is_threads_own(info)))
+    return send_signal(*taker, info);
   process.push(info);
   if (taker && taker->interruptible) unpark(*taker, wakeup::signal);
+  if (!taker) show_pending_to_descriptors();
 }
 
-bool send_to_own_process(green& g, const siginfo_t& info) noexcept {
+void send_to_own_process(green& g, const siginfo_t& info) noexcept {
   const signal_state& s = the_machine().signals;
   const int signal = info.si_signo;
-  if (is_ignored(s.actions[signal], signal) && !(s.blocked_by_main & signal_bit(signal)))
-    return true;
-  if (!recipient(info, g)) return false;
+  if (is_ignored(s.actions[signal], signal) && !(s.blocked_by_main & signal_bit(signal))) return;
   find_taker(info, g);
-  return true;
 }
 
 namespace {
@@ -266,7 +267,9 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
       take_default_action(signal);
     return;
   }
-  if (errand what; !is_errand(*info, what) && is_of_no_interest(m, *info)) return;
+  if (errand what;
+      !is_errand(*info, what) && !is_cpu_timers_wake_up(*info) && is_of_no_interest(m, *info))
+    return;
   if (g->in_kernel) {
     worker& w = *g->on;
     if (errand what; is_errand(*info, what)) {
@@ -274,7 +277,7 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
       return;
     }
     if (w.signal_arrived) { // only what shows wrong addresses is let in then: back to the kernel
-      raw_syscall(SYS_rt_sigqueueinfo, m.main_tid, signal, info);
+      queue_in_kernel(*info);
       mask_of(context) = every_signal;
       return;
     }

@@ -61,6 +61,39 @@ void run_handler(green& g, siginfo_t& info, ucontext_t& context) noexcept {
   set_blocked(g, mask_of(context));
 }
 
+} // namespace
+
+long queue_in_kernel(const siginfo_t& info) noexcept {
+  const auto process = raw_syscall(SYS_getpid);
+  const long result = raw_syscall(SYS_rt_sigqueueinfo, process, info.si_signo, &info);
+  if (result != -EPERM) return result;
+  if (info.si_code == SI_USER && info.si_pid == process)
+    return raw_syscall(SYS_kill, process, info.si_signo);
+  siginfo_t queued = info;
+  queued.si_code = SI_QUEUE;
+  return raw_syscall(SYS_rt_sigqueueinfo, process, info.si_signo, &queued);
+}
+
+namespace {
+
+/// Whether all that could let the signal in know that they are not to. Those that do not are told.
+bool do_all_workers_block(std::uint64_t bit) noexcept {
+  machine& m = the_machine();
+  bool all = true;
+  for (const processor& p : m.processors) {
+    worker* w = p.holder.load(std::memory_order_relaxed);
+    if (!w || (w->kernel_mask & bit)) continue;
+    all = false;
+    w->attention = true;
+    if (w != self()->on) send_errand(*w, errand::attend);
+  }
+  if (const worker* poller = m.processors.poller; poller && !(poller->kernel_mask & bit)) {
+    all = false;
+    if (poller != self()->on) m.reactor.interrupt();
+  }
+  return all;
+}
+
 /// A signalfd tells only of what is pending in the kernel. There a signal that all threads block
 /// stays until it is read, though it is then the process's and no longer one thread's.
 bool goes_to_descriptors(const green& g, const siginfo_t& info) noexcept {
@@ -68,9 +101,26 @@ bool goes_to_descriptors(const green& g, const siginfo_t& info) noexcept {
   const std::uint64_t bit = signal_bit(info.si_signo);
   if (!s.has_descriptor || !(s.blocked.equal_to(the_machine().count) & ~s.awaited.any() & bit))
     return false;
-  if (g.pending.set() & bit) return false;
-  return raw_syscall(SYS_rt_sigqueueinfo, the_machine().main_tid, info.si_signo, &info) == 0;
+  if ((g.pending.set() & bit) || !do_all_workers_block(bit)) return false;
+  return queue_in_kernel(info) == 0;
 }
+
+} // namespace
+
+void show_pending_to_descriptors() noexcept {
+  machine& m = the_machine();
+  signal_state& s = m.signals;
+  if (!s.has_descriptor || !m.processors.several()) return;
+  std::uint64_t shown = s.pending.set() & s.blocked.equal_to(m.count) & ~s.awaited.any();
+  for (; shown; shown &= shown - 1) {
+    const std::uint64_t bit = shown & -shown;
+    siginfo_t info;
+    while (do_all_workers_block(bit) && s.pending.pop(bit, info))
+      queue_in_kernel(info);
+  }
+}
+
+namespace {
 
 /// What is pending in the kernel for the calling kernel thread alone: only /proc tells.
 std::uint64_t pending_for_kernel_thread() noexcept {
@@ -175,10 +225,17 @@ void hand_pending_to_kernel(green& g) noexcept {
   if (!g.pending.set() && !the_machine().signals.pending.set()) return;
   siginfo_t info;
   const auto process = raw_syscall(SYS_getpid);
-  while (g.pending.pop(g.blocked, info))
+  const auto to_itself = [&] {
     raw_syscall(SYS_rt_tgsigqueueinfo, process, raw_syscall(SYS_gettid), info.si_signo, &info);
+  };
+  while (g.pending.pop(g.blocked, info))
+    to_itself();
+  // A worker that has yet to hear that it is to hold one back would be lost with it.
   while (the_machine().signals.pending.pop(g.blocked, info))
-    raw_syscall(SYS_rt_sigqueueinfo, process, info.si_signo, &info);
+    if (do_all_workers_block(signal_bit(info.si_signo)))
+      queue_in_kernel(info);
+    else
+      to_itself();
 }
 
 } // namespace weft::patch

@@ -70,6 +70,16 @@ void find_taker(const siginfo_t& info, green& current) noexcept;
 /// Has the kernel call on_signal for SIGURG, which is how the monitor reaches a worker, whatever
 /// the program thinks of that signal.
 void take_over_errands() noexcept;
+/// Has the kernel keep `info` for the process. 0 or -errno (-EAGAIN: as much is pending as may be).
+/// Only the initial kernel thread may pass on what another process has sent just as it came: on
+/// others that is shown as queued (SI_QUEUE), by the same sender.
+long queue_in_kernel(const siginfo_t& info) noexcept;
+
+/// A signalfd tells only of what is pending in the kernel, and a worker may have let in what it did
+/// not know that all threads block by then: once all workers know that, it goes back. Until then it
+/// is kept in order.
+void show_pending_to_descriptors() noexcept;
+
 /// Whether a signal is the monitor's, or another thread's of weft's; `what` is then its errand.
 [[nodiscard]] bool is_errand(const siginfo_t& info, errand& what) noexcept;
 

@@ -47,8 +47,8 @@ void signal_state::reset_after_fork(green& g) noexcept {
 
 namespace {
 
-/// What all workers block is not what it was: the others that run threads are to follow. To let
-/// more in is urgent, as what is sent to the process may find no other taker.
+/// What all workers block is not what it was: the others that run threads, or poll, are to follow.
+/// To let more in is urgent, as what is sent to the process may find no other taker.
 void tell_other_workers(const worker& w, std::uint64_t now) noexcept {
   for (processor& p : the_machine().processors) {
     worker* other = p.holder.load(std::memory_order_relaxed);
@@ -56,6 +56,8 @@ void tell_other_workers(const worker& w, std::uint64_t now) noexcept {
     other->attention = true;
     if (other->kernel_mask & ~now) send_errand(*other, errand::attend);
   }
+  const worker* poller = the_machine().processors.poller;
+  if (poller && poller != &w && poller->kernel_mask != now) the_machine().reactor.interrupt();
 }
 
 /// In the books only; returns what the kernel should block now.

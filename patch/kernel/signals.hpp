@@ -113,8 +113,8 @@ void send_signal(green& g, const siginfo_t& info) noexcept;
 
 /// kill and sigqueue by g, the caller, to its own process, where several workers run: natively the
 /// signal has arrived when the call returns, and through the kernel it would come to another worker
-/// some time later. False: nobody would take it now, and it is the kernel's to keep.
-[[nodiscard]] bool send_to_own_process(green& g, const siginfo_t& info) noexcept;
+/// some time later.
+void send_to_own_process(green& g, const siginfo_t& info) noexcept;
 
 /// Begins weft's part of a call of g's, the caller, or of a signal's arrival.
 inline void enter_weft(green& g) noexcept; // machine.hpp

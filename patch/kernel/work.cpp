@@ -143,6 +143,11 @@ void rest(machine& m, worker& w) noexcept {
   if (w.bound) return;
   while (is_poller_needed(m) && !w.retired) {
     follow_credentials(w);
+    if (w.kernel_blocks_all || m.signals.worker_mask() != w.kernel_mask) {
+      w.kernel_blocks_all = false; // whoever sleeps hears of no signal
+      apply_worker_mask(w);
+      show_pending_to_descriptors();
+    }
     m.processors.poller = &w;
     m.processors.polls_until = m.timers.next_due();
     m.polling = true;

@@ -246,12 +246,14 @@ void attend(worker& w) noexcept {
   w.attention = false;
   if (w.outdated) follow_credentials(w);
   if (the_machine().signals.worker_mask() != w.kernel_mask) apply_worker_mask(w);
+  show_pending_to_descriptors();
 }
 
 namespace {
 
 /// Has those adopt that run threads just now, or wait for events, and waits until they have, since
-/// threads must not go on as who they were. Those in calls of the kernel's do so when they come back.
+/// threads must not go on as who they were. Those in calls of the kernel's do so when they come
+/// back.
 void have_running_adopt(worker& done) noexcept {
   machine& m = the_machine();
   for (processor& p : m.processors) {

@@ -97,7 +97,7 @@ void five_hundred() {
     sem_wait(&t->ready);
   let_others_block();
   const int used = kernel_threads();
-  expect(used <= (cheap ? 12 : 600), "kernel threads: " + std::to_string(used));
+  expect(used <= (cheap ? 24 : 600), "kernel threads: " + std::to_string(used));
   expect_equal(through.load(), 0, "went on");
   const pid_t child = play("posting", t, runs::natively);
   all.join();
