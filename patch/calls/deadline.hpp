@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "patch/kernel/clock_deadline.hpp"
 #include "patch/kernel/green.hpp"
 #include "patch/kernel/user_memory.hpp"
 #include "runtime/core/clock.hpp"
@@ -38,15 +39,6 @@ namespace weft::patch {
   if (span == core::never) return core::never;
   if (!g.call_restarted) g.call_deadline = core::deadline_after(core::monotonic_now(), span);
   return g.call_deadline;
-}
-
-/// A point on CLOCK_REALTIME as a deadline. A clock that is set meanwhile is not followed.
-[[nodiscard]] inline core::nanoseconds deadline_on(clockid_t clock,
-                                                   core::nanoseconds point) noexcept {
-  if (point == core::never || clock == CLOCK_MONOTONIC) return point;
-  timespec now;
-  clock_gettime(clock, &now);
-  return core::deadline_after(core::monotonic_now(), point - span_of(now));
 }
 
 } // namespace weft::patch

@@ -32,14 +32,13 @@ futex_table& futexes() noexcept {
 
 /// When a futex wait ends: relative for FUTEX_WAIT, absolute on one of two clocks otherwise.
 /// Negative: -errno.
-core::nanoseconds futex_deadline(green& g, int command, bool realtime,
-                                 const timespec* time) noexcept {
+clock_deadline futex_deadline(green& g, int command, bool realtime, const timespec* time) noexcept {
   if (!time) return core::never;
   const core::nanoseconds t = span_of(time);
   if (t < 0) return t;
   if (command == FUTEX_WAIT) return call_deadline(g, t);
   // FUTEX_LOCK_PI's clock is CLOCK_REALTIME whatever the flag says.
-  return deadline_on(realtime || command == FUTEX_LOCK_PI ? CLOCK_REALTIME : CLOCK_MONOTONIC, t);
+  return {g, realtime || command == FUTEX_LOCK_PI ? CLOCK_REALTIME : CLOCK_MONOTONIC, t};
 }
 
 /// Whether g's wait for a word that others than weft's threads may change is made by the ring, and
@@ -57,9 +56,10 @@ bool waits_by_ring(const green& g) noexcept {
 /// hold its hub up. It waits here, where the others' wake-ups do not come, and looks at the word
 /// from time to time: whoever wakes has changed it.
 long wait_and_look(green& g, std::uint32_t* word, std::uint32_t expected, std::uint32_t bitset,
-                   core::nanoseconds until) noexcept {
+                   const clock_deadline& limit) noexcept {
   constexpr core::nanoseconds at_most = 8'000'000;
   for (core::nanoseconds pause = 500'000;; pause = pause * 2 < at_most ? pause * 2 : at_most) {
+    const core::nanoseconds until = limit.when();
     const core::nanoseconds look = core::monotonic_now() + pause;
     const long result = futexes().wait(g, word, expected, bitset, look < until ? look : until);
     if (result != -ETIMEDOUT || until <= look) return result;
@@ -69,7 +69,8 @@ long wait_and_look(green& g, std::uint32_t* word, std::uint32_t expected, std::u
 
 /// A plain wait, here or in the kernel.
 long wait(green& g, std::uint32_t* word, std::uint32_t expected, std::uint32_t bitset,
-          bool is_private, core::nanoseconds until) noexcept {
+          bool is_private, const clock_deadline& limit) noexcept {
+  const core::nanoseconds until = limit.when();
   if (until < 0) return until;
   if (!aligned(word) || bitset == 0) return -EINVAL;
   if (!futexes().reaches_outside(word, is_private))
@@ -80,7 +81,7 @@ long wait(green& g, std::uint32_t* word, std::uint32_t expected, std::uint32_t b
     const long result = the_machine().futex_ring.wait(g, word, expected, bitset, is_private, until);
     if (result != wait_in_kernel) return result;
   }
-  return g.fiber ? wait_and_look(g, word, expected, bitset, until) : wait_in_kernel;
+  return g.fiber ? wait_and_look(g, word, expected, bitset, limit) : wait_in_kernel;
 }
 
 /// Out of line: its registers are saved only where it is needed.
@@ -118,18 +119,18 @@ long wait(green& g, std::uint32_t* word, std::uint32_t expected, std::uint32_t b
     return futexes().wake_op(word, other, count, other_count, last, is_private);
   case FUTEX_LOCK_PI:
   case FUTEX_LOCK_PI2: {
-    const core::nanoseconds until = deadline();
-    if (until < 0) return until;
-    return futexes().lock_pi(g, word, until);
+    const clock_deadline until = deadline();
+    if (until.when() < 0) return until.when();
+    return futexes().lock_pi(g, word, until.when());
   }
   case FUTEX_TRYLOCK_PI:
     return futexes().trylock_pi(g, word);
   case FUTEX_UNLOCK_PI:
     return futexes().unlock_pi(g, word);
   case FUTEX_WAIT_REQUEUE_PI: {
-    const core::nanoseconds until = deadline();
-    if (until < 0) return until;
-    return futexes().wait_requeue_pi(g, word, value, ~0u, until, other);
+    const clock_deadline until = deadline();
+    if (until.when() < 0) return until.when();
+    return futexes().wait_requeue_pi(g, word, value, ~0u, until.when(), other);
   }
   case FUTEX_CMP_REQUEUE_PI:
     if (count != 1) return -EINVAL;
@@ -163,11 +164,12 @@ long on_futex(green& g, syscall_frame& f) noexcept {
 }
 
 /// An absolute deadline on a clock that the newer calls let the caller choose.
-core::nanoseconds chosen_deadline(const timespec* time, clockid_t clock) noexcept {
+clock_deadline chosen_deadline(green& g, const timespec* time, clockid_t clock) noexcept {
   if (!time) return core::never;
   if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC) return -EINVAL;
   const core::nanoseconds t = span_of(time);
-  return t < 0 ? t : deadline_on(clock, t);
+  if (t < 0) return t;
+  return {g, clock, t};
 }
 
 bool is_plain(std::uint64_t flags) noexcept {
@@ -191,8 +193,9 @@ long wait_any(green& g, const syscall_frame& f, futex_waitv* words, futex_waiter
                                                    words[i].flags & FUTEX_PRIVATE_FLAG);
   }
   if (!outside) {
-    const core::nanoseconds until = chosen_deadline(pointer<timespec>(f.r10), number(f.r8));
-    return until < 0 ? until : futexes().wait_any(g, words, waiters, count, until);
+    const clock_deadline until = chosen_deadline(g, pointer<timespec>(f.r10), number(f.r8));
+    if (until.when() < 0) return until.when();
+    return futexes().wait_any(g, words, waiters, count, until.when());
   }
   // In the kernel for one is in the kernel for all: wakes must be looked for there.
   for (unsigned i = 0; i < count; ++i)
@@ -200,8 +203,9 @@ long wait_any(green& g, const syscall_frame& f, futex_waitv* words, futex_waiter
                                    words[i].flags & FUTEX_PRIVATE_FLAG))
       futexes().expect_outsiders();
   if (!waits_by_ring(g)) return wait_in_kernel;
-  const core::nanoseconds until = chosen_deadline(pointer<timespec>(f.r10), number(f.r8));
-  return until < 0 ? until : the_machine().futex_ring.wait_any(g, words, count, until);
+  const clock_deadline until = chosen_deadline(g, pointer<timespec>(f.r10), number(f.r8));
+  if (until.when() < 0) return until.when();
+  return the_machine().futex_ring.wait_any(g, words, count, until.when());
 }
 
 long on_futex_waitv(green& g, syscall_frame& f) noexcept {
@@ -231,7 +235,7 @@ long on_futex_wait(green& g, syscall_frame& f) noexcept {
   if (!is_plain(f.r10)) return pass_to_kernel;
   return wait(g, pointer<std::uint32_t>(f.rdi), static_cast<std::uint32_t>(f.rsi),
               static_cast<std::uint32_t>(f.rdx), f.r10 & FUTEX_PRIVATE_FLAG,
-              chosen_deadline(pointer<timespec>(f.r8), number(f.r9)));
+              chosen_deadline(g, pointer<timespec>(f.r8), number(f.r9)));
 }
 
 long on_futex_wake(green&, syscall_frame& f) noexcept {

@@ -75,7 +75,10 @@ long on_clock_nanosleep(green& g, syscall_frame& f) noexcept {
     return pass_to_kernel;
   const core::nanoseconds time = span_of(pointer<timespec>(f.rdx));
   if (time < 0) return time;
-  if (f.rsi & TIMER_ABSTIME) return sleep_until(g, deadline_on(clock, time), nullptr);
+  if (f.rsi & TIMER_ABSTIME) {
+    const clock_deadline until(g, clock, time);
+    return sleep_until(g, until.when(), nullptr);
+  }
   return sleep_until(g, call_deadline(g, time), pointer<timespec>(f.r10));
 }
 

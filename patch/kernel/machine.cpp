@@ -14,6 +14,7 @@ namespace weft::patch {
 namespace {
 
 void wake_waiter(core::io_waiter& w) noexcept {
+  if (!w.owner) return the_machine().clocks.were_set();
   unpark(*static_cast<green*>(w.owner), wakeup::event);
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <new>
 
+#include "patch/kernel/clock_deadline.hpp"
 #include "patch/kernel/files_in_use.hpp"
 #include "patch/kernel/futex.hpp"
 #include "patch/kernel/futex_ring.hpp"
@@ -68,6 +69,7 @@ struct machine {
   bool home_is_wanted = false; // to run whatever thread is next
   bool counts_cpu_time = false; // of each thread: somebody asked (cpu_time.hpp)
   core::timer_wheel timers;
+  settable_clocks clocks;
   core::reactor reactor;
   futex_table futexes;
   signal_state signals;

@@ -27,7 +27,7 @@ constexpr std::size_t stack_size = 32 * 1024;
 /// Whether events wait to be harvested, and somebody for them. What is read here belongs to who is
 /// inside weft; a stale answer is as good as one a moment ago.
 bool events_wait(machine& m) noexcept {
-  if (!awaits_events(m)) return false;
+  if (!awaits_events(m) && !m.clocks.have_waiters()) return false;
   pollfd epoll{m.reactor.epoll_descriptor(), POLLIN, 0};
   return epoll.fd >= 0 && raw_syscall(SYS_poll, &epoll, 1, 0) > 0;
 }
@@ -148,7 +148,7 @@ void monitor::watch() noexcept {
       span = forever;
       if (const core::nanoseconds due = m.timers.next_due(); due != core::never)
         span = due > time + tick ? due - time : tick;
-      if (awaits_events(m) && span > share) span = share;
+      if ((awaits_events(m) || m.clocks.have_waiters()) && span > share) span = share;
     } else if (!now.lonely && ++quiet > quiet_ticks) {
       span = forever;
     }

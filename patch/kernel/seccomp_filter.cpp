@@ -174,6 +174,8 @@ void prepare_for_filter(const sock_fprog* program) noexcept {
     the_machine().ring.refuse();
     the_machine().futex_ring.refuse();
   }
+  if (forbids(filter, SYS_timerfd_create) || forbids(filter, SYS_timerfd_settime))
+    the_machine().clocks.refuse();
   if (said) return;
   const char* first = nullptr;
   unsigned others = 0;

@@ -76,7 +76,7 @@ void poll_alone(machine& m) noexcept {
     // Whoever comes back from now on interrupts the wait.
     m.polling = true;
     if (m.returned) until = 0;
-  } else if (!awaits_events(m)) {
+  } else if (!awaits_events(m) && !m.clocks.look_is_due()) {
     return; // a timer is due, perhaps, and that needs no system call
   }
   wait_for_events(m, until);
@@ -87,7 +87,8 @@ void poll_alone(machine& m) noexcept {
 void poll_beside_others(machine& m, processor& p) noexcept {
   if (p.budget > 0 || p.ready.empty()) return;
   p.budget = turns_between_polls;
-  if (!m.processors.poller && awaits_events(m)) wait_for_events(m, 0);
+  if (m.processors.poller) return;
+  if (awaits_events(m) || m.clocks.look_is_due()) wait_for_events(m, 0);
 }
 
 /// Who is to run next, if it is not w: a thread of its own kernel thread, or the initial one, which

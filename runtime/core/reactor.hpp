@@ -109,6 +109,11 @@ class reactor {
   /// what is idle only once.
   void audit() noexcept;
 
+  /// Has `wake` told of w, whose descriptor is one of the owner's own, each time that it becomes
+  /// ready for reading. Nobody waits there: w stays, is no waiter that counts, and may be one only.
+  /// Returns 0 or as `add`.
+  int watch(io_waiter& w) noexcept;
+
   /// Harvests events, waiting for the first until `deadline` (0: not waiting), and
   /// wakes. Returns how many waiters were woken, or -EINTR (or why there can be no epoll
   /// instance). Ends early on `interrupt`.
@@ -156,6 +161,7 @@ class reactor {
   wake_function wake_;
   int epoll_ = -1;
   int event_ = -1;
+  io_waiter* watched_ = nullptr;
   unsigned waiters_ = 0;
   descriptor* young_ = nullptr; // waited for since the last audit
   descriptor* old_ = nullptr;   // since the one before

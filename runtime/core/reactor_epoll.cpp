@@ -14,7 +14,9 @@ static_assert(io_in == EPOLLIN && io_priority == EPOLLPRI && io_out == EPOLLOUT 
 
 constexpr io_events directions = io_in | io_out | io_priority;
 constexpr io_events wakes_everyone = io_error | io_hangup;
-constexpr std::uint64_t interrupt_mark = UINT64_MAX; // no descriptor has number -1
+// No descriptor has number -1, nor -2.
+constexpr std::uint64_t interrupt_mark = UINT64_MAX;
+constexpr std::uint64_t watched_mark = UINT64_MAX - 1;
 
 std::uint64_t mark_of(int fd, const descriptor& d) noexcept {
   return std::uint64_t{d.generation} << 32 | static_cast<std::uint32_t>(fd);
@@ -198,8 +200,8 @@ int reactor::poll(nanoseconds deadline) noexcept {
 
 int reactor::wait(batch& found, nanoseconds deadline) const noexcept {
   static_assert(sizeof found.entries == sizeof(epoll_event) * batch::most);
-  const int count = sys::epoll_wait(epoll_, reinterpret_cast<epoll_event*>(found.entries),
-                                    batch::most, deadline);
+  const int count =
+      sys::epoll_wait(epoll_, reinterpret_cast<epoll_event*>(found.entries), batch::most, deadline);
   found.count = count < 0 ? 0 : count;
   found.interrupted = false;
   for (int i = 0; i < found.count; ++i)
@@ -211,7 +213,10 @@ int reactor::harvest(const batch& found) noexcept {
   int woken = 0;
   for (int i = 0; i < found.count; ++i) {
     const std::uint64_t mark = found.entries[i].mark;
-    if (mark == interrupt_mark) continue; // edge-triggered: nothing to take back
+    if (mark >= watched_mark) { // edge-triggered: nothing to take back
+      if (mark == watched_mark) wake_(*watched_);
+      continue;
+    }
     const int fd = static_cast<int>(mark & UINT32_MAX);
     descriptor* d = table_.find(fd);
     // Of an earlier file of this number, which a dup or a child keeps in the set.
@@ -248,6 +253,17 @@ int reactor::prepare_interrupt() noexcept {
   return 0;
 }
 
+int reactor::watch(io_waiter& w) noexcept {
+  if (const int failed = open_epoll(); failed < 0) return failed;
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;
+  event.data.u64 = watched_mark;
+  if (const int failed = sys::epoll_control(epoll_, EPOLL_CTL_ADD, w.fd, &event); failed < 0)
+    return failed;
+  watched_ = &w;
+  return 0;
+}
+
 void reactor::interrupt() noexcept {
   if (event_ >= 0) sys::event_signal(event_);
 }
@@ -256,6 +272,7 @@ void reactor::reset_after_fork() noexcept {
   if (event_ >= 0) sys::close(event_);
   if (epoll_ >= 0) sys::close(epoll_);
   event_ = epoll_ = -1;
+  watched_ = nullptr;
   waiters_ = 0;
   young_ = old_ = nullptr;
   table_.for_each([](int, descriptor& d) {
