@@ -6,7 +6,12 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstddef>
+#include <dirent.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -110,7 +115,145 @@ void addresses_of_stacks_that_are_gone() {
   expect(half != MAP_FAILED, "half of the address space");
 }
 
+// Two that compute: whether one sees the other go on in far less time than a switch of threads
+// takes.
+void threads_run_at_the_same_time() {
+  std::atomic<long> steps{0};
+  std::atomic<bool> end{false};
+  std::thread other([&] {
+    while (!end.load(std::memory_order_relaxed))
+      steps.fetch_add(1, std::memory_order_relaxed);
+  });
+  bool seen = false;
+  const stopwatch watch;
+  while (!seen && watch.elapsed() < 3s) {
+    const auto begun = clock::now();
+    const long before = steps.load();
+    int changes = 0;
+    for (long last = before, i = 0; i < 1000; ++i)
+      if (const long now = steps.load(); now != last) ++changes, last = now;
+    seen = changes >= 10 && clock::now() - begun < 1ms;
+  }
+  end.store(true);
+  other.join();
+  expect(seen, "another thread at work");
+}
+
+void set_priority(int priority) {
+  const sched_param p{priority};
+  expect_equal(pthread_setschedparam(pthread_self(), SCHED_FIFO, &p), 0, "SCHED_FIFO");
+}
+
+// On one processor the more urgent of two that were woken runs first, whoever was woken first.
+void the_most_urgent_thread_runs_first() {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(sched_getcpu(), &one);
+  sched_setaffinity(0, sizeof one, &one);
+  set_priority(30);
+  std::string order;
+  sem_t begin[2];
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i) {
+    sem_init(&begin[i], 0, 0);
+    threads.emplace_back([&, i] {
+      set_priority(10 + 10 * i);
+      sem_wait(&begin[i]);
+      order += i == 0 ? "low " : "high ";
+    });
+  }
+  let_others_block();
+  sem_post(&begin[0]);
+  sem_post(&begin[1]);
+  for (std::thread& each : threads)
+    each.join();
+  expect_equal(order, "high low ", "the order");
+}
+
+// A filter may forbid what the program does not do. (It says so: tests/patch/process.)
+void what_weft_itself_calls_may_be_forbidden() {
+  sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{sizeof code / sizeof *code, code};
+  expect_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0, "PR_SET_NO_NEW_PRIVS");
+  expect_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0, "PR_SET_SECCOMP");
+  std::thread([] { usleep(10'000); }).join();
+}
+
+// Of a thread other than the main one.
+void files_of_threads(const char* name, bool listed) {
+  std::thread([&] {
+    const std::string own = std::to_string(gettid());
+    bool found = false;
+    DIR* all = opendir("/proc/self/task");
+    while (const dirent* each = readdir(all))
+      found = found || own == each->d_name;
+    closedir(all);
+    if (listed) expect(found, "listed");
+    const int file = open(("/proc/self/task/" + own + "/" + name).c_str(), O_RDONLY);
+    expect(file >= 0, name);
+    close(file);
+  }).join();
+}
+
+void threads_are_listed_in_proc() {
+  files_of_threads("comm", true);
+}
+void threads_have_files_in_proc() {
+  files_of_threads("stat", false);
+}
+
+// It is counted from the first question on.
+void processor_time_before_anybody_asked() {
+  sem_t end;
+  sem_init(&end, 0, 0);
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    timespec begun, now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begun);
+    do
+      clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    while ((now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1'000'000 < 100);
+    done.store(true);
+    sem_wait(&end);
+  });
+  wait_until([&] { return done.load(); }, "it has computed");
+  clockid_t its;
+  expect_equal(pthread_getcpuclockid(other.native_handle(), &its), 0, "pthread_getcpuclockid");
+  timespec used{};
+  expect_equal(clock_gettime(its, &used), 0, "clock_gettime");
+  sem_post(&end);
+  other.join();
+  expect(used.tv_sec > 0 || used.tv_nsec > 50'000'000, "the time that it used");
+}
+
+// What the machine or the system does not allow natively is no limit of weft's.
+const struct allowed {
+  allowed() {
+    cpu_set_t processors;
+    sched_getaffinity(0, sizeof processors, &processors);
+    if (CPU_COUNT(&processors) > 1)
+      checks{{"threads_run_at_the_same_time", threads_run_at_the_same_time}};
+    const pid_t child = fork();
+    if (child == 0) {
+      const sched_param p{30};
+      _exit(sched_setscheduler(0, SCHED_FIFO, &p) == 0 ? 0 : 1);
+    }
+    if (status_of(child) == "exited 0")
+      checks{{"the_most_urgent_thread_runs_first", the_most_urgent_thread_runs_first}};
+  }
+} where_allowed;
+
 const checks registered{
+    {"processor_time_before_anybody_asked", processor_time_before_anybody_asked},
+    {"what_weft_itself_calls_may_be_forbidden", what_weft_itself_calls_may_be_forbidden},
+    {"threads_are_listed_in_proc", threads_are_listed_in_proc},
+    {"threads_have_files_in_proc", threads_have_files_in_proc},
     {"addresses_of_stacks_that_are_gone", addresses_of_stacks_that_are_gone},
     {"robust_mutex_of_a_killed_process", robust_mutex_of_a_killed_process},
     {"priority_mutex_of_another_process", priority_mutex_of_another_process},

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -298,6 +299,44 @@ void with_words_of_other_processes() {
   expect(::waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 5, "the child");
 }
 
+/// Whether patch_all cuts a call of another thread's short, with EINTR. It may, if the thread was
+/// not yet waiting in the call when it was looked at, and the call is one that no handler lets go
+/// on.
+bool cuts_a_call_short() {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    // A call that looks at much, without sleeping.
+    int pipes[2];
+    expect(::pipe(pipes) == 0, "pipe");
+    std::vector<pollfd> ends(1000, {pipes[0], POLLIN, 0});
+    std::atomic<int> cut = 0;
+    std::atomic<bool> stop = false;
+    std::thread thread([&] {
+      while (!stop)
+        if (::poll(ends.data(), ends.size(), 0) < 0 && errno == EINTR) ++cut;
+    });
+    ::usleep(2000);
+    const int before = cut;
+    weft::patch_all();
+    ::usleep(1000);
+    stop = true;
+    thread.join();
+    expect(before == 0, "not before");
+    ::_exit(cut > 0 ? 4 : 0);
+  }
+  int status = 0;
+  expect(::waitpid(child, &status, 0) == child && WIFEXITED(status), "the child");
+  expect(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 4, "the child's end");
+  return WEXITSTATUS(status) == 4;
+}
+
+/// A known limit.
+void limit_a_call_cut_short() {
+  for (int i = 0; i < 100; ++i)
+    if (cuts_a_call_short()) return;
+  expect(false, "no call is cut short: this is no limit any more");
+}
+
 } // namespace
 
 int main(int count, char** arguments) {
@@ -312,6 +351,7 @@ int main(int count, char** arguments) {
       {"from_another_thread", from_another_thread},
       {"children", children},
       {"with_words_of_other_processes", with_words_of_other_processes},
+      {"limit_a_call_cut_short", limit_a_call_cut_short},
   };
   if (count != 2 || !scenes.contains(arguments[1])) {
     std::fprintf(stderr, "usage: patch-all SCENE\n");

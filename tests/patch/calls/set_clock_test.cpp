@@ -20,6 +20,7 @@
 #include "calling.hpp"
 #include "patch/calls/deadline.hpp"
 #include "patch/kernel/own_descriptors.hpp"
+#include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/seccomp_filter.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
@@ -114,6 +115,9 @@ class set_clock : public calling {
     return call(g, SYS_futex, &word_, operation, 0, &until, &lock_);
   }
 
+  diary ended_;
+
+ private:
   void wake_all() {
     // Whoever still waits: no test may leave a thread with its stack gone.
     ahead += 1'000'000;
@@ -121,9 +125,7 @@ class set_clock : public calling {
     run_until(core::monotonic_now() + millisecond);
   }
 
- private:
   std::uint32_t word_ = 0, lock_ = 0;
-  diary ended_;
 };
 
 const set_clock::way set_clock::ways[] = {
@@ -192,18 +194,27 @@ TEST_F(set_clock, is_nothing_to_other_waits) {
 }
 
 TEST_F(set_clock, is_heard_of_though_threads_are_ready_all_the_time) {
-  bool over = false;
-  start([&](green& g) {
-    EXPECT_EQ(sleeping(g, in(hour * 1000 * millisecond)), 0);
-    over = true;
-  });
+  start_waiting(ways[0], in(hour * 1000 * millisecond));
+  std::string over;
   start([&](green& g) {
     set(hour);
     const core::nanoseconds end = core::monotonic_now() + 5000 * millisecond;
-    while (!over && core::monotonic_now() < end)
+    while ((over = ended_.read()).empty() && core::monotonic_now() < end)
       call(g, SYS_sched_yield);
   });
-  EXPECT_TRUE(over);
+  EXPECT_EQ(over, "sleep");
+}
+
+TEST_F(set_clock, lets_who_means_to_look_earlier_look_then) {
+  start([&](green& g) {
+    const clock_deadline limit(g, CLOCK_REALTIME, span_of(in(hour * 1000 * millisecond)));
+    prepare_park(g);
+    EXPECT_EQ(park(g, soon(), park_reason::futex, true), wakeup::timeout);
+    EXPECT_GT(limit.when(), core::monotonic_now() + hour * 1000 * millisecond);
+    ended_.note("look");
+  });
+  set(-hour);
+  EXPECT_EQ(first(), "look");
 }
 
 TEST_F(set_clock, is_told_by_a_timer_that_the_kernel_cancels_then) {
