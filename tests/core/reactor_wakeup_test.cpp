@@ -65,6 +65,33 @@ TEST_F(reactor_wakeup, an_interrupt_and_an_event_come_together) {
   EXPECT_EQ(reactor_.poll(never), 1);
 }
 
+TEST_F(reactor_wakeup, what_is_watched_tells_each_time_and_counts_as_no_waiter) {
+  auto [in, out] = make_pipe();
+  noted_waiter w{in, io_in};
+  ASSERT_EQ(reactor_.watch(w), 0);
+  EXPECT_FALSE(reactor_.has_waiters());
+  harvest();
+  EXPECT_EQ(w.woken, 0);
+  for (int i = 1; i <= 3; ++i) { // though nobody reads
+    ASSERT_EQ(::write(out, "x", 1), 1);
+    harvest();
+    EXPECT_EQ(w.woken, i);
+    harvest();
+    EXPECT_EQ(w.woken, i);
+  }
+  EXPECT_FALSE(w.linked());
+  reactor_.reset_after_fork();
+  ASSERT_EQ(::write(out, "x", 1), 1);
+  ASSERT_EQ(reactor_.prepare_interrupt(), 0);
+  harvest();
+  EXPECT_EQ(w.woken, 3);
+}
+
+TEST_F(reactor_wakeup, what_cannot_be_watched_is_told) {
+  noted_waiter w{-1, io_in};
+  EXPECT_EQ(reactor_.watch(w), -EBADF);
+}
+
 TEST_F(reactor_wakeup, a_signal_handler_may_interrupt) {
   ASSERT_EQ(reactor_.prepare_interrupt(), 0);
   interrupted_by_signal = &reactor_;

@@ -216,25 +216,47 @@ TEST(cancelled_fiber, gets_what_is_there) {
   ::close(pipes[1]);
 }
 
-TEST(cancelled_fiber, goes_on_waiting_for_a_lock_of_the_c_librarys) {
-  // pthread_mutex_lock has no error that would say so, and glibc aborts on one it does not know.
-  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-  pthread_mutex_lock(&mutex);
-  bool locked = false;
+/// Whether a fiber that waits so goes on doing it when it is cancelled, until `end`.
+template <class Wait, class End>
+bool goes_on_waiting(Wait wait, End end) {
+  bool done = false;
   auto one = weft::spawn([&] {
-    pthread_mutex_lock(&mutex);
-    locked = true;
-    pthread_mutex_unlock(&mutex);
+    wait();
+    done = true;
     weft::yield();
     ADD_FAILURE() << "went on";
   });
   weft::yield();
   one.cancel();
   weft::sleep(2ms);
-  EXPECT_FALSE(one.done());
-  pthread_mutex_unlock(&mutex);
+  const bool waited = !one.done() && !done;
+  end();
   one.join();
-  EXPECT_TRUE(locked);
+  return waited && done;
+}
+
+// A known limit. pthread_mutex_lock has no error that would say so, and glibc aborts on one it does
+// not know.
+TEST(cancelled_fiber, goes_on_waiting_for_a_lock_of_the_c_librarys) {
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  pthread_mutex_lock(&mutex);
+  EXPECT_TRUE(goes_on_waiting(
+      [&] {
+        pthread_mutex_lock(&mutex);
+        pthread_mutex_unlock(&mutex);
+      },
+      [&] { pthread_mutex_unlock(&mutex); }));
+  sem_t semaphore;
+  sem_init(&semaphore, 0, 0);
+  EXPECT_TRUE(goes_on_waiting([&] { sem_wait(&semaphore); }, [&] { sem_post(&semaphore); }));
+  pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+  EXPECT_TRUE(goes_on_waiting(
+      [&] {
+        pthread_mutex_lock(&mutex);
+        pthread_cond_wait(&changed, &mutex);
+        pthread_mutex_unlock(&mutex);
+      },
+      [&] { pthread_cond_signal(&changed); }));
 }
 
 TEST(timeout_scope, ends_a_call_of_the_c_librarys) {

@@ -76,6 +76,13 @@ class Limits(unittest.TestCase):
                 self.assertEqual(self.counted(self.run_weft(count, "plain", stack)), count)
                 self.assertLessEqual(self.charged, natively + max(64 << 20, natively // 8) + (4 << 20))
 
+    def test_memory_charged_is_more_than_natively(self):
+        # A known limit.
+        self.assertEqual(self.counted(self.run_weft(300, "plain", 256, native=True)), 300)
+        natively = self.charged
+        self.assertEqual(self.counted(self.run_weft(300, "plain", 256)), 300)
+        self.assertGreater(self.charged, natively + (16 << 20))
+
     def test_memory_charged_where_there_is_little(self):
         # One at a time where no more are to be had: hundreds of threads need little more than natively.
         self.counted(self.run_weft(300, "plain", 256, native=True))
