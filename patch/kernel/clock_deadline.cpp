@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "patch/kernel/clock_deadline.hpp"
 
+#include <errno.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 
@@ -52,8 +53,9 @@ void settable_clocks::open() noexcept {
   const itimerspec last{{}, {core::never / 1'000'000'000, 0}};
   constexpr int flags = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET;
   told_.fd = timer;
-  if (is_error(raw_syscall(SYS_timerfd_settime, timer, flags, &last, nullptr)) ||
-      the_machine().reactor.watch(told_) < 0)
+  const long armed = raw_syscall(SYS_timerfd_settime, timer, flags, &last, nullptr);
+  // (Set just now, the clock has cancelled it already. It goes on being told.)
+  if ((is_error(armed) && armed != -ECANCELED) || the_machine().reactor.watch(told_) < 0)
     close_own(timer);
   else
     timer_ = timer;
