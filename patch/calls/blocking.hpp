@@ -10,6 +10,7 @@
 #include "patch/kernel/native.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/wait.hpp"
+#include "patch/sites/raw_syscall.hpp"
 
 /// The shape that all calls on descriptors have: try without blocking, else park.
 namespace weft::patch {
@@ -75,6 +76,23 @@ class file_call {
   core::nanoseconds limit_ = core::never;
   core::nanoseconds deadline_ = core::never;
 };
+
+/// Makes a system call that does not wait, for a try of `call`'s. It may copy much and take the
+/// network's whole way, so where several workers run others may enter weft meanwhile; but nobody
+/// closes the descriptor (before_close), since the number is used. For tries by until_done only:
+/// what comes meanwhile is noticed by its ticket.
+template <class... Arguments>
+long try_unlocked(file_call& call, long number, Arguments... arguments) noexcept {
+  machine& m = the_machine();
+  core::descriptor* d = m.lock.is_used() ? m.reactor.entry(call.fd()) : nullptr;
+  if (!d) return raw_syscall(number, arguments...);
+  ++d->users;
+  m.lock.release();
+  const long result = raw_syscall(number, arguments...);
+  m.lock.acquire();
+  --d->users;
+  return result;
+}
 
 /// Calls `attempt(fd)` until its result is not -EAGAIN, waiting in between. A descriptor with
 /// O_NONBLOCK gets its -EAGAIN. `wanted` bytes: fewer may mean that the next try would block.

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 
+#include "patch/kernel/spin_lock.hpp"
 #include "patch/sites/raw_syscall.hpp"
 #include "runtime/core/sparse_table.hpp"
 
@@ -185,8 +186,25 @@ bool is_nonblocking(open_file& file) noexcept {
   return nonblocking;
 }
 
+namespace {
+
+/// Until no try is on its way to the kernel with a number that is about to be another file's. They
+/// do not wait, so it is a matter of microseconds.
+void wait_for_users(int fd) noexcept {
+  machine& m = the_machine();
+  if (!m.lock.is_used()) return;
+  while (m.reactor.is_in_use(fd)) {
+    m.lock.release();
+    let_holder_run();
+    m.lock.acquire();
+  }
+}
+
+} // namespace
+
 void before_close(int fd) noexcept {
   machine& m = the_machine();
+  wait_for_users(fd);
   const int kept = m.files.keep(fd);
   if (fd_info* info = table().find(kept)) *info = fd_info{};
   if (fd_info* info = table().find(fd)) *info = fd_info{};

@@ -86,7 +86,7 @@ long on_recvfrom(green& g, syscall_frame& f) noexcept {
     });
   }
   return receive(call, flags, f.rdx, [&](int fd, std::size_t have) {
-    return raw_syscall(SYS_recvfrom, fd, f.rsi + have, f.rdx - have, now, f.r8, f.r9);
+    return try_unlocked(call, SYS_recvfrom, fd, f.rsi + have, f.rdx - have, now, f.r8, f.r9);
   });
 }
 
@@ -134,17 +134,18 @@ long on_recvmsg(green& g, syscall_frame& f) noexcept {
   const auto control_length = message.msg_controllen;
   const vector_rest all{message.msg_iov, message.msg_iovlen};
   const std::size_t wanted = all.bytes();
-  const auto first_part = [&](int fd) {
+  const auto from_the_start = [&] {
     message.msg_namelen = name_length;
     message.msg_controllen = control_length;
-    return raw_syscall(SYS_recvmsg, fd, &message, now);
+    return &message;
   };
   long result;
   if (flags & MSG_PEEK) {
-    result = peek(call, flags, wanted, first_part);
+    result = peek(call, flags, wanted,
+                  [&](int fd) { return raw_syscall(SYS_recvmsg, fd, from_the_start(), now); });
   } else {
     result = receive(call, flags, wanted, [&](int fd, std::size_t have) -> long {
-      if (have == 0) return first_part(fd);
+      if (have == 0) return try_unlocked(call, SYS_recvmsg, fd, from_the_start(), now);
       // What comes with a control message ends it, as in the kernel.
       if (message.msg_controllen) return 0;
       vector_rest rest = all;
@@ -153,7 +154,7 @@ long on_recvmsg(green& g, syscall_frame& f) noexcept {
       msghdr part{};
       part.msg_iov = window;
       part.msg_iovlen = static_cast<std::size_t>(rest.next(window));
-      return raw_syscall(SYS_recvmsg, fd, &part, now);
+      return try_unlocked(call, SYS_recvmsg, fd, &part, now);
     });
   }
   return received(result);
@@ -163,12 +164,11 @@ long on_recvmsg(green& g, syscall_frame& f) noexcept {
 template <class Attempt>
 long send_all(green& g, int fd, std::size_t wanted, int flags, Attempt&& attempt) noexcept {
   std::size_t sent = 0;
-  if (flags & MSG_DONTWAIT) return writing(g, [&] { return attempt(fd, sent); });
   file_call call{g, fd, core::io_out, send_timeout};
+  if (flags & MSG_DONTWAIT) return writing(g, [&] { return attempt(call, sent); });
   for (;;) {
-    const long n = until_done(call, wanted - sent, [&](int now) {
-      return writing(g, [&] { return attempt(now, sent); });
-    });
+    const long n = until_done(call, wanted - sent,
+                              [&](int) { return writing(g, [&] { return attempt(call, sent); }); });
     if (n < 0) return sent > 0 ? static_cast<long>(sent) : n;
     sent += static_cast<std::size_t>(n);
     if (sent >= wanted || call.is_nonblocking()) return static_cast<long>(sent);
@@ -188,9 +188,10 @@ bool waits_for_another(int fd, const void* receiver, int flags) noexcept {
 long on_sendto(green& g, syscall_frame& f) noexcept {
   const int flags = number(f.r10);
   if (flags & MSG_FASTOPEN) return pass_to_kernel; // it connects, and hence waits
-  return send_all(g, number(f.rdi), f.rdx, flags, [&](int fd, std::size_t sent) -> long {
-    const long n =
-        raw_syscall(SYS_sendto, fd, f.rsi + sent, f.rdx - sent, flags | MSG_DONTWAIT, f.r8, f.r9);
+  return send_all(g, number(f.rdi), f.rdx, flags, [&](file_call& call, std::size_t sent) -> long {
+    const int fd = call.fd();
+    const long n = try_unlocked(call, SYS_sendto, fd, f.rsi + sent, f.rdx - sent,
+                                flags | MSG_DONTWAIT, f.r8, f.r9);
     return n == -EAGAIN && waits_for_another(fd, pointer<void>(f.r8), flags) ? pass_to_kernel : n;
   });
 }
@@ -203,20 +204,23 @@ long on_sendmsg(green& g, syscall_frame& f) noexcept {
   if (asked & MSG_FASTOPEN) return pass_to_kernel;
   const int flags = asked | MSG_DONTWAIT;
   vector_rest rest{message.msg_iov, message.msg_iovlen};
-  return send_all(g, number(f.rdi), rest.bytes(), asked, [&](int fd, std::size_t sent) -> long {
-    if (sent == 0) {
-      const long n = raw_syscall(SYS_sendmsg, fd, &message, flags);
-      return n == -EAGAIN && waits_for_another(fd, message.msg_name, asked) ? pass_to_kernel : n;
-    }
-    // Control messages went with the first part.
-    vector_rest left{message.msg_iov, message.msg_iovlen};
-    left.advance(sent);
-    iovec window[vector_rest::window];
-    msghdr part{};
-    part.msg_iov = window;
-    part.msg_iovlen = static_cast<std::size_t>(left.next(window));
-    return raw_syscall(SYS_sendmsg, fd, &part, flags);
-  });
+  return send_all(
+      g, number(f.rdi), rest.bytes(), asked, [&](file_call& call, std::size_t sent) -> long {
+        const int fd = call.fd();
+        if (sent == 0) {
+          const long n = try_unlocked(call, SYS_sendmsg, fd, &message, flags);
+          return n == -EAGAIN && waits_for_another(fd, message.msg_name, asked) ? pass_to_kernel
+                                                                                : n;
+        }
+        // Control messages went with the first part.
+        vector_rest left{message.msg_iov, message.msg_iovlen};
+        left.advance(sent);
+        iovec window[vector_rest::window];
+        msghdr part{};
+        part.msg_iov = window;
+        part.msg_iovlen = static_cast<std::size_t>(left.next(window));
+        return try_unlocked(call, SYS_sendmsg, fd, &part, flags);
+      });
 }
 
 /// recvmmsg: waits for each message, or with MSG_WAITFORONE for the first. Its own time-out is

@@ -67,15 +67,15 @@ long try_read(file_call& call, const iovec* parts, int count) noexcept {
   switch (kind_of(fd)) {
   case fd_kind::socket: {
     if (iovec only; count == 1 && get_user(only, parts))
-      return raw_syscall(SYS_recvfrom, fd, only.iov_base, only.iov_len, MSG_DONTWAIT, nullptr,
-                         nullptr);
+      return try_unlocked(call, SYS_recvfrom, fd, only.iov_base, only.iov_len, MSG_DONTWAIT,
+                          nullptr, nullptr);
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(parts);
     message.msg_iovlen = static_cast<std::size_t>(count);
-    return raw_syscall(SYS_recvmsg, fd, &message, MSG_DONTWAIT);
+    return try_unlocked(call, SYS_recvmsg, fd, &message, MSG_DONTWAIT);
   }
   case fd_kind::pipe: {
-    const long n = raw_syscall(SYS_preadv2, fd, parts, count, -1L, 0, RWF_NOWAIT);
+    const long n = try_unlocked(call, SYS_preadv2, fd, parts, count, -1L, 0, RWF_NOWAIT);
     if (n != -EOPNOTSUPP) return n;
     set_kind(fd, fd_kind::fifo);
     [[fallthrough]];
@@ -94,16 +94,17 @@ long try_write(green& g, file_call& call, const iovec* parts, int count) noexcep
   case fd_kind::socket: {
     if (iovec only; count == 1 && get_user(only, parts))
       return writing(g, [&] {
-        return raw_syscall(SYS_sendto, fd, only.iov_base, only.iov_len, MSG_DONTWAIT, nullptr, 0);
+        return try_unlocked(call, SYS_sendto, fd, only.iov_base, only.iov_len, MSG_DONTWAIT,
+                            nullptr, 0);
       });
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(parts);
     message.msg_iovlen = static_cast<std::size_t>(count);
-    return writing(g, [&] { return raw_syscall(SYS_sendmsg, fd, &message, MSG_DONTWAIT); });
+    return writing(g, [&] { return try_unlocked(call, SYS_sendmsg, fd, &message, MSG_DONTWAIT); });
   }
   case fd_kind::pipe: {
-    const long n =
-        writing(g, [&] { return raw_syscall(SYS_pwritev2, fd, parts, count, -1L, 0, RWF_NOWAIT); });
+    const long n = writing(
+        g, [&] { return try_unlocked(call, SYS_pwritev2, fd, parts, count, -1L, 0, RWF_NOWAIT); });
     if (n != -EOPNOTSUPP) return n;
     set_kind(fd, fd_kind::fifo);
     [[fallthrough]];

@@ -29,6 +29,8 @@ struct descriptor {
   // For the reactor's owner to keep what it knows of the file; cleared when the number is made
   // as new.
   std::uint8_t notes = 0;
+  // Who uses the number just now without the owner's lock; the owner's as well, but not cleared.
+  std::uint32_t users = 0;
   std::uint32_t epoch = 0;
   std::uint32_t receive_timeout = 0;
   std::uint32_t send_timeout = 0;

@@ -120,8 +120,8 @@ class reactor {
   int poll(nanoseconds deadline) noexcept;
 
   /// The two halves of that, for an owner that gives its lock back while it waits: `wait` may be
-  /// called by several at a time and without the lock, after `prepare_interrupt` has succeeded; what
-  /// it found goes to `harvest`, with the lock.
+  /// called by several at a time and without the lock, after `prepare_interrupt` has succeeded;
+  /// what it found goes to `harvest`, with the lock.
   struct batch {
     static constexpr int most = 256;
     struct [[gnu::packed]] {
@@ -142,6 +142,12 @@ class reactor {
   /// The entry of `fd`, made if need be; null if the number is out of range or memory is short.
   /// For the owner's notes: all else in it is the reactor's.
   [[nodiscard]] descriptor* entry(int fd) noexcept { return table_.touch(fd); }
+
+  /// Whether somebody uses the number just now (descriptor::users).
+  [[nodiscard]] bool is_in_use(int fd) noexcept {
+    const descriptor* d = table_.find(fd);
+    return d && d->users != 0;
+  }
 
   /// Whether any descriptor has a waiter.
   [[nodiscard]] bool has_waiters() const noexcept { return waiters_ != 0; }

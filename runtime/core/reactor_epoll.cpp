@@ -277,6 +277,7 @@ void reactor::reset_after_fork() noexcept {
   young_ = old_ = nullptr;
   table_.for_each([](int, descriptor& d) {
     d.unverified = false;
+    d.users = 0;
     d.waiters.reset();
     forget_state(d);
   });

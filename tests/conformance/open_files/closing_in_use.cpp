@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <vector>
@@ -295,6 +296,26 @@ void no_room_for_a_duplicate() {
   setrlimit(RLIMIT_NOFILE, &before);
 }
 
+// The reader is in the middle of its call for certain: it has taken the first byte of two.
+void replaced_while_a_reader_goes_on() {
+  const socket_pair other;
+  expect_equal(write(other.right, "xx", 2), 2, "what nobody is to read");
+  for (int i = 0; i < 500; ++i) {
+    const socket_pair pair;
+    char got[2] = {'-', '-'};
+    std::thread reader(
+        [&, fd = pair.left] { expect_equal(recv(fd, got, 2, MSG_WAITALL), 2, "recv"); });
+    expect_equal(write(pair.right, "1", 1), 1, "write");
+    int left = 1;
+    while (ioctl(pair.left, FIONREAD, &left) == 0 && left > 0)
+      sched_yield();
+    expect_equal(write(pair.right, "2", 1), 1, "write");
+    dup2(other.left, pair.left);
+    reader.join();
+    if (got[0] != '1' || got[1] != '2') return fail("it read of another file");
+  }
+}
+
 const checks registered{
     {"poll_goes_on", poll_goes_on},
     {"poll_ends_by_its_time_limit", poll_ends_by_its_time_limit},
@@ -308,6 +329,7 @@ const checks registered{
     {"receiving_goes_on_in_parts", receiving_goes_on_in_parts},
     {"sending_goes_on_in_parts", sending_goes_on_in_parts},
     {"replaced_while_waking", replaced_while_waking},
+    {"replaced_while_a_reader_goes_on", replaced_while_a_reader_goes_on},
     {"no_room_for_a_duplicate", no_room_for_a_duplicate},
 };
 
