@@ -10,6 +10,9 @@ from runner.session import Failure, Missing, Peer
 TITLE = "Echo: 64 bytes to and fro over so many connections, the server on one processor, its load on another"
 BARS = [("echo-cpu", "Echo: server's processor time of a request", ["cpu/*"],
          ["weft", "weft on io_uring", "threads, patched", "threads", "io_uring", "Asio", "tokio", "Go", "gevent"], "epoll")]
+BARS = [("echo-cpu", "Echo: the server's processor time a request", ["cpu/*"],
+         ["epoll, a buffer each", "weft", "weft on io_uring", "threads, patched", "patched on io_uring", "threads",
+          "io_uring", "Asio", "tokio", "Go", "gevent"], "epoll")]
 KERNEL_STACK_KIB = 16  # of each thread, on x86-64
 MOST_LOAD = 0.5
 
@@ -40,6 +43,7 @@ def commands(session):
     epoll, ring = {"WEFT_BACKEND": "epoll"}, {"WEFT_BACKEND": "io_uring"}
     return {
         "epoll": ([echo / "echo-epoll"], {}),
+        "epoll, a buffer each": ([echo / "echo-epoll", "0", "each"], {}),
         "weft": ([echo / "echo-weft"], epoll),
         "weft on io_uring": ([echo / "echo-weft"], ring),
         "threads, patched": ([*session.weft(1), echo / "thread_server"], epoll),

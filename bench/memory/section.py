@@ -10,6 +10,9 @@ TITLE = "Memory: what sleepers take, and how long it takes to start them"
 # At most so many: Python needs minutes for more, Boost.Fiber's and State Threads' stacks are mappings, of which a
 # process has 65,530, and of kernel threads there are 32,768 at most.
 MOST = {"gevent": 100_000, "asyncio": 100_000, "std::thread": 10_000, "std::thread, patched": 10_000}
+BARS = [("memory", "Memory of a sleeper", ["bytes/*"],
+         ["Boost.Fiber", "Asio", "State Threads", "Go", "tokio", "std::thread", "std::thread, patched", "gevent",
+          "asyncio"], "weft")]
 NOT_HERE = {"bare jump_fcontext", "a pthread alone"}
 
 

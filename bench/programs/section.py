@@ -33,6 +33,8 @@ PROGRAMS = [  # the function's name is the case's
     (computing.xz, "xz -T 4", "MB/s"),
     (computing.openmp, "OpenMP, short loops", "loops/s"),
 ]
+BARS = [("programs", "Programs: what gets done in a second under weft", [program.__name__ for program, _, _ in PROGRAMS],
+         ["weft"], "native")]
 STARTS = 40  # of /bin/true in a round
 SLOW = {"mariadb"}  # to prepare
 MEDIAN = Case("programs", "median", "median of weft's ratios to native", "", (Goal("weft", 1.5),),
