@@ -55,6 +55,10 @@ def postgres(trial):
     folder = trial.store["cluster"]
     _, port = trial.server(lambda p: [*as_user, tools / "postgres", "-D", folder / "data", "-p", p, "-h", "127.0.0.1",
                                       "-k", folder, "-F", "-c", "max_connections=120"], under_weft=False)
+    deadline = time.monotonic() + 20  # it answers before it has started
+    while subprocess.run([tools / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False).returncode != 0:
+        check(time.monotonic() < deadline, "postgres does not get ready")
+        time.sleep(0.05)
     if "filled" not in trial.store:
         trial.run([tools / "pgbench", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-i", "-s", "2", "-q",
                    "postgres"], under_weft=False)
