@@ -45,6 +45,7 @@ constexpr family families[] = {
     {&epoll_calls, 0}, // the hubs' own waits
     {&attribute_calls, 0},
     {&scheduling_calls, 0},
+    {&ring_calls, 0},
 };
 
 /// Calls that weft has no business with and that answer at once, made as fast as the stub can. (The

@@ -39,7 +39,7 @@ struct call_family {
 extern const call_family time_calls, timer_calls, file_lock_calls, cpu_clock_calls, thread_calls,
     futex_calls, signal_calls, memory_calls, process_calls, descriptor_calls, transfer_calls,
     splice_calls, socket_calls, poll_calls, select_calls, epoll_calls, attribute_calls,
-    scheduling_calls;
+    scheduling_calls, ring_calls;
 
 // The frame's arguments by type.
 template <class T>

@@ -2,13 +2,17 @@
 // A program that has an io_uring of its own: waiting for completions is a call that blocks.
 #include "tests/conformance/check.hpp"
 #include "tests/conformance/descriptors.hpp"
+#include "tests/conformance/signals/signal_set.hpp"
 
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 #include <linux/io_uring.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -68,6 +72,24 @@ class own_ring {
   io_uring_sqe* entries_ = nullptr;
 };
 
+// SIGALRM every 300 us, for those who do not block it.
+class storm_of_alarms {
+ public:
+  storm_of_alarms() {
+    const itimerval often{{0, 300}, {0, 300}};
+    setitimer(ITIMER_REAL, &often, nullptr);
+  }
+  storm_of_alarms(const storm_of_alarms&) = delete;
+  storm_of_alarms& operator=(const storm_of_alarms&) = delete;
+  ~storm_of_alarms() {
+    const itimerval none{};
+    setitimer(ITIMER_REAL, &none, nullptr);
+  }
+
+ private:
+  const handling handler_{SIGALRM, [](int) {}, SA_RESTART};
+};
+
 io_uring_sqe reading(int fd, void* to, unsigned size) {
   io_uring_sqe entry{};
   entry.opcode = IORING_OP_READ;
@@ -121,6 +143,31 @@ void several_threads_with_rings() {
     thread.join();
 }
 
+// What comes for other threads disturbs nobody's wait, though it has submitted something.
+void waits_on_in_a_storm() {
+  const storm_of_alarms storm;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t)
+    threads.emplace_back([] {
+      const blocked not_here{SIGALRM};
+      own_ring ring;
+      if (ring.forbidden()) return;
+      for (int round = 0; round < 5; ++round) {
+        const pipe_pair pipe;
+        std::thread writer([&] {
+          usleep(10'000);
+          expect_equal(write(pipe.writer, "r", 1), 1, "write");
+        });
+        char byte = 0;
+        expect_equal(ring.submit_and_wait(reading(pipe.reader, &byte, 1), 1), 1, "io_uring_enter");
+        expect_equal(ring.result(), 1, "the read's result");
+        writer.join();
+      }
+    });
+  for (std::thread& thread : threads)
+    thread.join();
+}
+
 // A ring is a descriptor that can be waited for as any other.
 void poll_of_a_ring() {
   const pipe_pair pipe;
@@ -143,6 +190,7 @@ void poll_of_a_ring() {
 const checks registered{
     {"waits_for_a_completion", waits_for_a_completion},
     {"several_threads_with_rings", several_threads_with_rings},
+    {"ring_waits_on_in_a_storm", waits_on_in_a_storm},
     {"poll_of_a_ring", poll_of_a_ring},
 };
 
