@@ -6,6 +6,7 @@
 
 #include "patch/calls/table.hpp"
 #include "patch/kernel/cpu_time.hpp"
+#include "patch/kernel/cpu_timers.hpp"
 #include "patch/kernel/user_memory.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
@@ -24,6 +25,7 @@ long on_clock_gettime(green& g, syscall_frame& f) noexcept {
   green* whose = thread_of_clock(g, number(f.rdi));
   if (!whose) return pass_to_kernel;
   const core::nanoseconds used = cpu_time_of(*whose);
+  if (any_cpu_timers()) see_to_cpu_timers_of(*whose, used);
   return put_user(pointer<timespec>(f.rsi), timespec{used / second, used % second}) ? 0 : -EFAULT;
 }
 

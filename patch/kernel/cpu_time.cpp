@@ -21,16 +21,20 @@ core::nanoseconds read_clock(clockid_t clock) noexcept {
 void begin_to_count(green& current) noexcept {
   machine& m = the_machine();
   m.counts_cpu_time = true;
-  worker& w = *current.on;
   green* main = find_thread(m.main_tid);
-  if (!main || main == &current) return; // the worker's, from its beginning
-  main->cpu_time = w.cpu_time_counted = kernel_thread_time();
+  const bool only_main_ran = main == &current && !m.processors.several();
+  if (!main || only_main_ran) return; // the worker's, from its beginning
+  main->cpu_time = count_cpu_time_from_now(*current.on);
 }
 
 } // namespace
 
 core::nanoseconds kernel_thread_time() noexcept {
   return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+core::nanoseconds kernel_thread_time(pid_t tid) noexcept {
+  return read_clock((~tid * 8) | scheduled_time);
 }
 
 void charge(green& from) noexcept {
@@ -46,9 +50,7 @@ core::nanoseconds cpu_time_of(green& g) noexcept {
   const worker& w = *g.on;
   if (w.current != &g && &g != &current) return g.cpu_time;
   // It may be in a call of the kernel's, on a kernel thread that is not ours.
-  const clockid_t clock =
-      &w == current.on ? CLOCK_THREAD_CPUTIME_ID : (~w.tid * 8) | scheduled_time;
-  const core::nanoseconds now = read_clock(clock);
+  const core::nanoseconds now = &w == current.on ? kernel_thread_time() : kernel_thread_time(w.tid);
   return now > w.cpu_time_counted ? g.cpu_time + now - w.cpu_time_counted : g.cpu_time;
 }
 

@@ -13,6 +13,7 @@ namespace weft::patch {
 
 /// Processor time of the calling kernel thread, or of another of this process.
 [[nodiscard]] core::nanoseconds kernel_thread_time() noexcept;
+[[nodiscard]] core::nanoseconds kernel_thread_time(pid_t tid) noexcept;
 
 /// What `from` used until now, as it leaves the worker. Only while times are counted.
 void charge(green& from) noexcept;

@@ -193,6 +193,13 @@ void forget_cpu_timers() noexcept {
   });
 }
 
+void see_to_cpu_timers_of(const green& whose, core::nanoseconds now) noexcept {
+  bool due = false;
+  timers.for_each(
+      [&](cpu_timer& t) { due = due || (t.clock == whose.tid && t.due != 0 && now >= t.due); });
+  if (due) attend_cpu_timers();
+}
+
 bool is_cpu_timers_wake_up(const siginfo_t& info) noexcept {
   return info.si_signo == SIGURG && info.si_code == SI_TIMER && info.si_value.sival_ptr == &mark;
 }

@@ -55,6 +55,10 @@ long sleep_on_cpu_time(green& g, pid_t clock, core::nanoseconds due) noexcept;
 /// Timers are not inherited.
 void forget_cpu_timers() noexcept;
 
+/// `whose` has used `now`, and somebody gets to know: what is due by then is so at once, though the
+/// kernel's signal may still be on its way through another worker.
+void see_to_cpu_timers_of(const green& whose, core::nanoseconds now) noexcept;
+
 /// Whether the signal is the kernel's timer that was set for these.
 [[nodiscard]] bool is_cpu_timers_wake_up(const siginfo_t& info) noexcept;
 /// Does what is due by now.

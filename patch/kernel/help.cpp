@@ -41,7 +41,7 @@ bool computes(const worker& w) noexcept {
 
 void consider_help(processor& p) noexcept {
   const processor_set& all = the_machine().processors;
-  if (all.idle() == 0 || all.help_is_coming) return;
+  if (all.idle() == 0 || all.help_is_coming || the_machine().alone) return;
   const worker* w = p.holder.load(std::memory_order_relaxed);
   if (!w && !self()->on->holds) return; // it is the poller itself who put it there
   if (p.ready.length() >= long_queue || !all.shared.empty() || !w || computes(*w)) call_help();

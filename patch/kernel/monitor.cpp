@@ -39,14 +39,15 @@ bool somebody_waits(machine& m, const processor& p) noexcept {
          m.timers.next_due() <= core::monotonic_now() || events_wait(m);
 }
 
-/// Takes p from w, which is in a call of the kernel's, if it still is.
-void hand_over(processor& p, worker& w) noexcept {
+/// Takes the processor from w, which is in a call of the kernel's, if it still is.
+void hand_over(worker& w) noexcept {
   worker* other = find_worker();
   if (!other) return;
   auto expected = worker_state::in_native;
   if (w.state.compare_exchange_strong(expected, worker_state::without)) {
     ++the_machine().stats.hand_overs;
-    give_processor(p, *other);
+    // Perhaps another one than it was found with, if that was some time ago.
+    give_processor(*w.holds, *other);
   } else {
     return_spare(*other);
   }
@@ -93,7 +94,7 @@ void look_after(machine& m, processor& p, sight& last, core::nanoseconds time,
   }
   if (holder->state.load(std::memory_order_acquire) == worker_state::in_native) {
     all.busy = true;
-    if (same_call && somebody_waits(m, p)) hand_over(p, *holder);
+    if (same_call && somebody_waits(m, p)) hand_over(*holder);
     return;
   }
   if (!moved && !somebody_waits(m, p)) {

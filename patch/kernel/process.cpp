@@ -73,6 +73,7 @@ void leave_for_spawn(green& g) noexcept {
   if (!is_copied_locked(g)) return lend_for_spawn(g);
   g.on->kernel_blocks_all = true;
   set_kernel_mask(every_signal);
+  keep_workers_still(true);
 }
 
 bool is_double(const green& g) noexcept {
@@ -119,10 +120,12 @@ extern "C" void weft_after_spawn(weft::patch::syscall_frame* frame) {
   g.passthrough = 0;
   g.spawning = false;
   const bool in_child = frame->rax == 0;
-  if (is_copied_locked(g))
+  if (is_copied_locked(g)) {
     g.on->kernel_blocks_all = false;
-  else if (!in_child)
+    keep_workers_still(false);
+  } else if (!in_child) {
     regain_processor(g);
+  }
   show_own_handling(false);
   if (in_child)
     start_over_in_child(g);

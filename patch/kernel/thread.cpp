@@ -116,15 +116,16 @@ void become_single(green& g) noexcept {
   unbind_last(g);
   // Whoever stands in gives the processor back as soon as the initial kernel thread is free.
   m.alone = m.home_is_wanted = true;
-  while (g.on != m.home || !are_others_asleep()) {
+  // (The home may be the one that waits for events, and has to be told as well.)
+  while (!are_others_asleep() || g.on != m.home) {
     yield(g);
-    if (g.on == m.home && are_others_asleep()) break;
+    if (are_others_asleep() && g.on == m.home) break;
     m.lock.release();
     let_holder_run();
     m.lock.acquire();
   }
-  m.alone = m.home_is_wanted = false;
   dismiss_spares();
+  m.alone = m.home_is_wanted = false;
   m.futex_ring.stop();
   m.now = phase::single;
   // First: what g blocks is to stay pending there.

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "patch/kernel/cpu_time.hpp"
 #include "patch/kernel/credentials.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/processor.hpp"
@@ -135,6 +136,7 @@ worker* make(bool helps) noexcept {
   w->kernel_blocks_all = false;
   w->signal_arrived = false;
   w->holds = nullptr;
+  w->cpu_time_counted = 0;
   w->helps = helps;
   w->current = &w->idle;
   w->has_signal_stack = false;
@@ -184,7 +186,7 @@ void wait_for_processor(worker& w) noexcept {
   for (;;) {
     const worker_order order = w.order.load(std::memory_order_acquire);
     if (order == worker_order::run) break;
-    if (order == worker_order::exit) exit_worker(w);
+    if (order == worker_order::exit) end_kernel_thread(); // whoever said so sees to the rest
     if (order == worker_order::adopt) {
       adopt(the_credentials);
       w.order.store(worker_order::sleep, std::memory_order_release);
@@ -227,6 +229,12 @@ void dismiss_spares() noexcept {
     // It may not have slept yet.
     the_machine().lock.release();
     wait_for_end(&w->alive);
+    {
+      // Not before: the monitor would make another of it, for whose end we would wait.
+      const spin_guard guard{lock};
+      static_cast<core::list_hook<known_tag>&>(*w).unlink();
+      ended.push_back(*w);
+    }
     the_machine().lock.acquire();
   }
 }
@@ -260,7 +268,9 @@ void have_running_adopt(worker& done) noexcept {
     worker* other = p.holder.load(std::memory_order_relaxed);
     if (!other || other == &done || other->bound) continue;
     other->outdated = other->attention = true;
-    send_errand(*other, errand::attend);
+    // What is in the kernel comes back through weft.
+    if (other->state.load(std::memory_order_relaxed) != worker_state::in_native)
+      send_errand(*other, errand::attend);
   }
   worker* poller = m.processors.poller;
   if (poller) {
@@ -317,6 +327,26 @@ void have_workers_adopt(worker& done, const credentials& now) noexcept {
     });
   }
   have_running_adopt(done);
+}
+
+void keep_workers_still(bool still) noexcept {
+  if (still)
+    lock.lock();
+  else
+    lock.unlock();
+}
+
+core::nanoseconds count_cpu_time_from_now(worker& current) noexcept {
+  core::nanoseconds all = 0;
+  const auto begin = [&](worker& w) {
+    w.cpu_time_counted = &w == &current ? kernel_thread_time() : kernel_thread_time(w.tid);
+    all += w.cpu_time_counted;
+  };
+  const spin_guard guard{lock};
+  worker& first = the_machine().first; // in a fork's child perhaps one of those that it made
+  if (!static_cast<core::list_hook<known_tag>&>(first).linked()) begin(first);
+  known.for_each(begin);
+  return all;
 }
 
 void forget_workers_but(worker& w) noexcept {

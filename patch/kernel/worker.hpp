@@ -141,6 +141,14 @@ void follow_credentials(worker& w) noexcept;
 /// Does what w, the caller, was asked to by `attention`: takes over credentials and signal mask.
 void attend(worker& w) noexcept;
 
+/// Between these nobody makes a worker, or takes or gives a spare one: while all is copied for a
+/// child. The lock is held.
+void keep_workers_still(bool still) noexcept;
+
+/// From now on the processor time of each worker is noted; what they have used so far. The caller's
+/// is `current`.
+core::nanoseconds count_cpu_time_from_now(worker& current) noexcept;
+
 /// In a fork's child: the caller's is the only kernel thread.
 void forget_workers_but(worker& w) noexcept;
 
