@@ -85,8 +85,10 @@ void find_taker(const siginfo_t& info, green& current) noexcept {
   if (taker && (!(others_first || is_awaited) || is_threads_own(info)))
     return send_signal(*taker, info);
   process.push(info);
-  if (taker && taker->interruptible) unpark(*taker, wakeup::signal);
-  if (!taker) show_pending_to_descriptors();
+  if (taker)
+    tell_of_pending(*taker);
+  else
+    show_pending_to_descriptors();
 }
 
 void send_to_own_process(green& g, const siginfo_t& info) noexcept {
@@ -297,13 +299,17 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   errand what;
   if (is_errand(*info, what) && what == errand::preempt && was != worker_state::without) {
     if (g->spawning) return;
-    if (was == worker_state::in_native) { // the next look takes the processor away instead
+    // Of two errands that have not arrived the kernel keeps one.
+    const bool attends = w.attention.load(std::memory_order_relaxed) || signal_is_deliverable(*g);
+    if (was == worker_state::in_native &&
+        !attends) { // the next look takes the processor away instead
       resume_native(*g, context, delivery{}, false);
       return;
     }
-    char* top = on_workers_stack ? take_preempt_stack(w) : nullptr;
-    if (!top) return;
-    continue_below(top, on_preempted, signal, *info, context);
+    char* top = nullptr;
+    if (was == worker_state::running && on_workers_stack) top = take_preempt_stack(w);
+    if (top) continue_below(top, on_preempted, signal, *info, context);
+    if (!attends) return;
   }
   if (on_workers_stack)
     continue_below(own_signal_stack(*g, context), on_signal_in_program, signal, *info, context);

@@ -178,7 +178,10 @@ void send_signal(green& g, const siginfo_t& info) noexcept {
   if (is_ignored(action, info.si_signo) && !(g.blocked & signal_bit(info.si_signo))) return;
   if (goes_to_descriptors(g, info)) return;
   g.pending.push(info);
-  if (!signal_is_deliverable(g)) return;
+  if (signal_is_deliverable(g)) tell_of_pending(g);
+}
+
+void tell_of_pending(green& g) noexcept {
   if (g.interruptible) {
     unpark(g, wakeup::signal);
   } else if (g.on && g.on->current == &g && g.on->current != self()) {

@@ -64,6 +64,10 @@ void forget_timers() noexcept;
 /// nothing. Says whether a handler ran.
 bool take_signal(green& g, siginfo_t& info, ucontext_t& context) noexcept;
 
+/// Something is pending that g does not block, or waits for: ends its wait, or its call of the
+/// kernel's.
+void tell_of_pending(green& g) noexcept;
+
 /// Makes the signal that arrived while `current` ran pending for whom it is for.
 void find_taker(const siginfo_t& info, green& current) noexcept;
 

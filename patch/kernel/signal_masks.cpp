@@ -48,13 +48,17 @@ void signal_state::reset_after_fork(green& g) noexcept {
 namespace {
 
 /// What all workers block is not what it was: the others that run threads, or poll, are to follow.
-/// To let more in is urgent, as what is sent to the process may find no other taker.
+/// To let more in is urgent where a thread computes, as what is sent to the process may find no
+/// other taker. One that waits in the kernel is left alone: some calls that are disturbed do not go
+/// on, and until it comes back another runs, or waits for events, that knows.
 void tell_other_workers(const worker& w, std::uint64_t now) noexcept {
   for (processor& p : the_machine().processors) {
     worker* other = p.holder.load(std::memory_order_relaxed);
     if (!other || other == &w || other->kernel_mask == now) continue;
     other->attention = true;
-    if (other->kernel_mask & ~now) send_errand(*other, errand::attend);
+    if ((other->kernel_mask & ~now) &&
+        other->state.load(std::memory_order_relaxed) != worker_state::in_native)
+      send_errand(*other, errand::attend);
   }
   const worker* poller = the_machine().processors.poller;
   if (poller && poller != &w && poller->kernel_mask != now) the_machine().reactor.interrupt();
