@@ -238,6 +238,8 @@ void sending_goes_on_in_parts() {
     const std::string much(size, 'x');
     expect_equal(write(fd, much.data(), size), static_cast<ssize_t>(size), "write of all");
   });
+  pollfd begun{pair.right, POLLIN, 0};
+  expect_equal(poll(&begun, 1, -1), 1, "the first part came");
   let_others_block();
   close_once(pair.left);
   std::size_t got = 0;

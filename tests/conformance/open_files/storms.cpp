@@ -78,10 +78,10 @@ void read_whole(int fd, std::size_t size, std::size_t piece) {
 }
 
 void streams_in_a_storm(int flags) {
-  const storm signals(flags);
-  const tcp_pair tcp;
+  const tcp_pair tcp; // a busy kernel lets connect wait, and be interrupted
   const socket_pair local;
   const pipe_pair pipe;
+  const storm signals(flags);
   constexpr std::size_t size = 1 << 20;
   std::vector<std::thread> threads;
   threads.emplace_back([&] { write_whole(tcp.left, size, size); });
