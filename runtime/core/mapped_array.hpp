@@ -46,6 +46,7 @@ class mapped_array {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return values_[i]; }
+  [[nodiscard]] T* begin() noexcept { return values_; }
   [[nodiscard]] const T* begin() const noexcept { return values_; }
   [[nodiscard]] const T* end() const noexcept { return values_ + size_; }
 

@@ -34,9 +34,14 @@ region_slab::region region_slab::acquire() noexcept {
 void region_slab::release(void* at) noexcept {
   --in_use_;
   free_.push_back(static_cast<char*>(at)); // has room for all: see grow
-  // Half as many again before any goes back, so that one call frees many neighbours.
-  if (free_.size() - cold_ > warm_limit_ + warm_limit_ / 2)
-    give_back(free_.size() - cold_ - warm_limit_);
+  // Half as many again, or twice as many, before any goes back, so that one call frees many
+  // neighbours.
+  const std::size_t warm = free_.size() - cold_;
+  if (warm <= warm_limit_ + warm_limit_ / 2) return;
+  if (keeps_ == warmth::limited || in_use_ <= warm_limit_)
+    give_back(warm - warm_limit_);
+  else if (warm > 2 * in_use_)
+    give_back(warm - in_use_);
 }
 
 void region_slab::trim(std::size_t keep) noexcept {
@@ -44,14 +49,13 @@ void region_slab::trim(std::size_t keep) noexcept {
 }
 
 void region_slab::give_back(std::size_t count) noexcept {
+  std::sort(free_.begin() + cold_, free_.begin() + cold_ + count);
   for (const std::size_t end = cold_ + count; cold_ < end;) {
     char* low = free_[cold_++];
     char* high = low + size_;
     for (; cold_ < end; ++cold_) {
       if (free_[cold_] == high)
         high += size_;
-      else if (free_[cold_] + size_ == low)
-        low -= size_;
       else
         break;
     }

@@ -12,12 +12,21 @@ namespace weft::core {
 /// with huge ones, and its regions, whose size is then a power of two, are aligned to it.
 enum class pages : bool { small, huge };
 
+/// How much of what is free keeps its memory, besides the `warm_limit`.
+enum class warmth : bool {
+  limited, // nothing
+  /// As much as is in use, at most twice that: what sleeps for different times ends in any order,
+  /// and a region's page would be given back and fetched again, 2 us each, while others begin.
+  as_used,
+};
+
 /// Hands out equal, page-aligned regions of address space, carved out of large
 /// MAP_NORESERVE mappings, last in first out (a warm region is cheapest).
 ///
 /// Regions come readable and writable; one that was released may keep what was in it until
-/// `trim` or until more than `warm_limit` lie free, whereafter the memory of the oldest goes
-/// back to the kernel (MADV_DONTNEED; protections and guard markers stay as they are).
+/// `trim` or until more than `warm_limit` (or what `warmth` says) lie free, whereafter the memory
+/// of the oldest goes back to the kernel (MADV_DONTNEED; protections and guard markers stay as they
+/// are).
 /// Nothing is ever written into a free region.
 ///
 /// Mappings start small and double up to 64 MiB, then are an eighth of what there is, so that
@@ -31,8 +40,8 @@ class region_slab {
   /// table's span (1 MiB) off its boundary, so that a region's top and the guard page of the
   /// one above it share a page table: with 8 MiB regions that is 4 KiB saved for each.
   constexpr explicit region_slab(std::size_t size, std::size_t warm_limit = 64,
-                                 pages use = pages::small) noexcept
-      : size_(size), warm_limit_(warm_limit), use_(use) {}
+                                 pages use = pages::small, warmth keeps = warmth::limited) noexcept
+      : size_(size), warm_limit_(warm_limit), use_(use), keeps_(keeps) {}
   region_slab(const region_slab&) = delete;
   region_slab& operator=(const region_slab&) = delete;
 
@@ -66,6 +75,7 @@ class region_slab {
   std::size_t size_;
   std::size_t warm_limit_;
   pages use_;
+  warmth keeps_;
   std::size_t in_use_ = 0;
   std::size_t total_ = 0; // regions in all mappings
   std::size_t cold_ = 0;  // the first so many of free_ have no memory

@@ -15,7 +15,8 @@ static_assert(stagger_step * stagger_count < page_size, "release finds the regio
 } // namespace
 
 stack_pool::stack_pool(std::size_t usable, std::size_t warm_limit) noexcept
-    : usable_(round_up_to_pages(usable)), slab_(usable_ + page_size, warm_limit) {}
+    : usable_(round_up_to_pages(usable)),
+      slab_(usable_ + page_size, warm_limit, pages::small, warmth::as_used) {}
 
 stack stack_pool::acquire() noexcept {
   const auto [at, fresh] = slab_.acquire();

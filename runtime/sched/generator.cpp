@@ -121,7 +121,11 @@ void generator_stack::release() noexcept {
 /// Out of line, and the one place that jumps: see hub::jump. Nothing of the thread is looked up
 /// after the jump, since nothing here could know that its address may have changed.
 [[gnu::noinline]] void generator_stack::cross(execution& from, execution& to) noexcept {
-  std::swap(*thread_exception_state(), other_exceptions);
+  // Member by member, as in hub::switch_from: a copy of 16 bytes waits for what was written as 8
+  // and 4 of them.
+  exception_state& exceptions = *thread_exception_state();
+  std::swap(exceptions.caught, other_exceptions.caught);
+  std::swap(exceptions.uncaught, other_exceptions.uncaught);
   std::swap(current_stack(), other_stack);
   if (body->where == generator_phase::finished)
     from.leave_for_good(to);

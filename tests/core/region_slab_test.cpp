@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 #include <set>
@@ -102,6 +103,34 @@ TEST(region_slab, memory_beyond_the_warm_limit_goes_back) {
   for (int i = 0; i < 200; ++i)
     again.insert(slab.acquire().at);
   EXPECT_EQ(again, std::set<void*>(regions.begin(), regions.end()));
+}
+
+TEST(region_slab, up_to_twice_as_much_stays_warm_as_is_in_use) {
+  scoped_slab slab{page_size, 10, pages::small, warmth::as_used};
+  std::vector<char*> regions;
+  for (int i = 0; i < 300; ++i) {
+    regions.push_back(static_cast<char*>(slab.acquire().at));
+    *regions.back() = 1;
+  }
+  const auto resident = [&] {
+    std::size_t count = 0;
+    for (char* each : regions)
+      count += resident_pages(each, page_size);
+    return count;
+  };
+  std::mt19937 random{7};
+  std::shuffle(regions.begin(), regions.end(), random);
+  for (int i = 0; i < 200; ++i)
+    slab.release(regions[i]);
+  EXPECT_EQ(resident(), 300u);
+  slab.release(regions[200]);
+  EXPECT_EQ(resident(), 2 * 99u) << "as many as are in use";
+  for (int i = 201; i < 290; ++i)
+    slab.release(regions[i]);
+  EXPECT_LE(resident(), 3 * 10u);
+  for (int i = 290; i < 300; ++i)
+    slab.release(regions[i]);
+  EXPECT_LE(resident(), 15u) << "the limit counts when less is in use";
 }
 
 TEST(region_slab, never_gives_back_what_is_in_use) {
