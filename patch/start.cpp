@@ -135,7 +135,10 @@ patch_status patch_all_objects(site_report& report) noexcept {
   the_machine().phase_changed = change_phase;
   machine& m = the_machine();
   m.processors.set_count(wanted.workers ? wanted.workers : 1);
-  if (m.processors.several()) m.lock.use();
+  if (m.processors.several())
+    m.lock.use();
+  else
+    m.futexes.answer_at_once();
   if (raw_syscall(SYS_gettid) != raw_syscall(SYS_getpid)) {
     m.why_not = "it was loaded by another thread than the process's first";
     return;

@@ -13,10 +13,15 @@
 
 namespace weft::patch {
 futex_table::bucket& futex_table::of(const std::uint32_t* word) noexcept {
-  const auto address = reinterpret_cast<std::uintptr_t>(word) >> 2;
-  return table_[(address * 0x9e3779b97f4a7c15u) >> 52];
+  return table_[futex_list_index(word)];
 }
-static_assert(1u << (64 - 52) == 4096);
+
+void futex_table::answer_at_once() noexcept {
+  // The stub knows a list by its first word.
+  static_assert(sizeof(bucket) == 1u << WEFT_FUTEX_LIST_SHIFT);
+  weft_futex_lists.store(table_);
+  if (outsiders_) weft_futex_lists.store(nullptr);
+}
 
 /// Parks the caller, whose waiter is queued. 0 when it was taken out by a waker.
 long futex_table::sleep(green& g, core::nanoseconds deadline) noexcept {

@@ -28,7 +28,13 @@ class futex_table {
   [[nodiscard]] bool all_within() const noexcept { return !outsiders_; }
   /// From now on any word may have waiters that weft knows nothing of. Any thread,
   /// async-signal-safe.
-  void expect_outsiders() noexcept { outsiders_ = true; }
+  void expect_outsiders() noexcept {
+    outsiders_ = true;
+    weft_futex_lists.store(nullptr);
+  }
+  /// Has the entry stub answer wakes that find nobody, while all waiters are within. For where one
+  /// worker runs at a time: with several a look without the lock could miss who is about to wait.
+  void answer_at_once() noexcept;
 
   /// Wakes up to `most` waiters, wherever they are. The count, or -EINVAL, -EFAULT.
   long wake_everywhere(std::uint32_t* word, int most, std::uint32_t bitset,
@@ -78,7 +84,6 @@ class futex_table {
   shared_memory shared;
 
  private:
-  static constexpr unsigned buckets = 4096;
   using bucket = core::list<futex_waiter>;
   bucket& of(const std::uint32_t* word) noexcept;
   /// Puts g, the caller, among the waiters of `word`: for any wake-up, and no lock.
@@ -86,7 +91,7 @@ class futex_table {
   long wake_in(bucket& b, std::uint32_t* word, int most, std::uint32_t bitset) noexcept;
   long sleep(green& g, core::nanoseconds deadline) noexcept;
 
-  bucket table_[buckets];
+  bucket table_[futex_lists];
   volatile bool outsiders_ = false;
 };
 

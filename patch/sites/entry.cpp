@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "patch/sites/entry.hpp"
 
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <sys/syscall.h>
 
 constinit std::uint8_t weft_virtual[WEFT_VIRTUAL_SIZE] = {};
+constinit std::atomic<const void*> weft_futex_lists{nullptr};
 
 namespace weft::patch {
 namespace {
@@ -35,6 +37,7 @@ static_assert(offsetof(syscall_frame, user_rsp) == WEFT_FRAME_USER_RSP);
 static_assert(offsetof(syscall_frame, resume) == WEFT_FRAME_RESUME);
 static_assert(offsetof(syscall_frame, child_resume) == WEFT_FRAME_CHILD_RESUME);
 static_assert(sizeof(syscall_frame) == WEFT_FRAME_SIZE);
+static_assert(FUTEX_WAKE_PRIVATE == WEFT_FUTEX_WAKE_PRIVATE);
 static_assert(offsetof(entry_state, passthrough) == WEFT_STATE_PASSTHROUGH);
 static_assert(offsetof(spawn_record, return_address) == WEFT_SPAWN_RETURN_ADDRESS);
 static_assert(offsetof(spawn_record, rbx) == WEFT_SPAWN_RBX);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -35,6 +36,12 @@ struct entry_state {
   std::uint8_t passthrough = 0; ///< nonzero: this thread's calls all go to the kernel
 };
 
+/// Which of as many lists as `futex_lists` the waiters of a futex word are in.
+inline constexpr std::size_t futex_lists = std::size_t{1} << (64 - WEFT_FUTEX_HASH_SHIFT);
+[[nodiscard]] inline std::size_t futex_list_index(const void* word) noexcept {
+  return (reinterpret_cast<std::uintptr_t>(word) * WEFT_FUTEX_HASH) >> WEFT_FUTEX_HASH_SHIFT;
+}
+
 /// The dispatcher's answers.
 enum class dispatch_result : int {
   done = 0,   ///< frame->rax is the result
@@ -56,6 +63,12 @@ extern "C" {
 /// Nonzero at n: system call n is virtual, and threads that have an entry_state dispatch it.
 /// Defined with the stub; may be changed at any time by anyone.
 [[gnu::visibility("hidden")]] extern std::uint8_t weft_virtual[WEFT_VIRTUAL_SIZE];
+
+/// The lists of those that wait for futex words, by `futex_list_index`, each beginning with a pointer
+/// that leads back to itself if it is empty: then the stub itself answers that a wake found nobody,
+/// to a thread that has an entry_state, if futex(2) is virtual. Null: it shall not. May be set or
+/// made null at any time.
+[[gnu::visibility("hidden")]] extern std::atomic<const void*> weft_futex_lists;
 
 /// This thread's state; null: its calls go to the kernel. Defined by the dispatcher's side.
 /// constinit, so that its users need no initialisation wrapper.

@@ -20,6 +20,13 @@
 #define WEFT_RARE_FLAGS 0x44500
 #define WEFT_PLAIN_FLAGS 0x202
 
+/* The stub's answer to wakes of futexes that nobody waits for: FUTEX_WAKE_PRIVATE, and which of
+ * the lists a word's waiters are in: the upper 12 bits of its address times this. */
+#define WEFT_FUTEX_WAKE_PRIVATE 129
+#define WEFT_FUTEX_HASH 0x9e3779b97f4a7c15
+#define WEFT_FUTEX_HASH_SHIFT 52
+#define WEFT_FUTEX_LIST_SHIFT 4 /* of a list's size */
+
 /* syscall_frame */
 #define WEFT_FRAME_RAX 0
 #define WEFT_FRAME_RDI 8
