@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "patch/calls/descriptors.hpp"
+#include "patch/kernel/futex_word.hpp"
 #include "patch/kernel/native.hpp"
 #include "patch/kernel/process.hpp"
 #include "patch/kernel/scheduler.hpp"
@@ -330,4 +331,29 @@ extern "C" weft::patch::dispatch_result weft_dispatch(weft::patch::syscall_frame
     attend_to_signals(g, *frame);
   }
   return dispatch_result::done;
+}
+
+extern "C" void weft_finish_wake(weft::patch::syscall_frame* frame) {
+  using namespace weft::patch;
+  green& g = *self();
+  enter_weft(g);
+  g.call_restarted = false;
+  g.has_call_mask = false;
+  g.call = frame;
+  finish_call(g, *frame, 1);
+}
+
+extern "C" weft::patch::quick_wake weft_wake(const std::uint32_t* word, void* list) {
+  using namespace weft::patch;
+  green& g = *self();
+  g.in_kernel = true;
+  asm volatile("" ::: "memory");
+  futex_waiter& w = static_cast<weft::core::list<futex_waiter>*>(list)->front();
+  // To wake a fiber is a call out of here, which needs more than the stub has made ready.
+  const bool plain = w.word == word && !w.wants_lock && !w.lock && !w.thread->fiber;
+  if (plain) finish(w);
+  g.in_kernel = false;
+  asm volatile("" ::: "memory");
+  if (!plain) return quick_wake::refused;
+  return has_more_to_do(g) || signal_came(g) ? quick_wake::finish : quick_wake::done;
 }

@@ -27,7 +27,7 @@ namespace {
 /// Puts g among those that shall run: behind the others, or before them.
 void enqueue(green& g) noexcept {
   machine& m = the_machine();
-  processor& p = queue_for(g);
+  processor& p = m.processors.several() ? queue_for(g) : m.processors[0];
   if (g.urgent)
     p.ready.push_front(g);
   else if (g.had_its_share && m.processors.several())

@@ -53,6 +53,13 @@ enum class dispatch_result : int {
   spawn = 2,
 };
 
+/// What became of a wake of one waiter that was made without a frame.
+enum class quick_wake : int {
+  refused = 0, ///< nothing was done: it is to be dispatched
+  done = 1,    ///< one was woken
+  finish = 2,  ///< the same, and weft_finish_wake is to be called
+};
+
 } // namespace weft::patch
 
 extern "C" {
@@ -66,8 +73,9 @@ extern "C" {
 
 /// The lists of those that wait for futex words, by `futex_list_index`, each beginning with a pointer
 /// that leads back to itself if it is empty: then the stub itself answers that a wake found nobody,
-/// to a thread that has an entry_state, if futex(2) is virtual. Null: it shall not. May be set or
-/// made null at any time.
+/// to a thread that has an entry_state, if futex(2) is virtual and one is to be woken. Of
+/// wakes that may find somebody it asks weft_wake. Null: it shall not. May be set or made null at any
+/// time.
 [[gnu::visibility("hidden")]] extern std::atomic<const void*> weft_futex_lists;
 
 /// This thread's state; null: its calls go to the kernel. Defined by the dispatcher's side.
@@ -79,6 +87,11 @@ extern "C" {
 /// The dispatcher; runs on the caller's stack, below its red zone.
 [[gnu::visibility("hidden")]] weft::patch::dispatch_result
 weft_dispatch(weft::patch::syscall_frame* frame);
+
+/// Wakes one that waits for `word`, if it is in `list`, which is not empty.
+[[gnu::visibility("hidden")]] weft::patch::quick_wake weft_wake(const std::uint32_t* word, void* list);
+/// Does what is to be done at the end of the call, with the result in frame->rax.
+[[gnu::visibility("hidden")]] void weft_finish_wake(weft::patch::syscall_frame* frame);
 
 /// After dispatch_result::native: makes the call that the frame describes, and puts its result
 /// there.

@@ -58,3 +58,13 @@ void weft_after_spawn(syscall_frame* frame) {
   dispatcher.last = *frame;
   if (dispatcher.after_spawn) dispatcher.after_spawn(frame);
 }
+
+quick_wake weft_wake(const std::uint32_t*, void*) {
+  dispatcher.woken = dispatcher.woken + 1;
+  return dispatcher.wakes;
+}
+
+void weft_finish_wake(syscall_frame* frame) {
+  dispatcher.last = *frame;
+  frame->rax = 1;
+}

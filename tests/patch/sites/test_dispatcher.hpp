@@ -19,6 +19,8 @@ struct dispatcher_state {
   void (*after_spawn)(syscall_frame*) = nullptr;
   volatile unsigned dispatched = 0;
   volatile unsigned after_spawns = 0;
+  quick_wake wakes = quick_wake::refused; // what weft_wake says
+  volatile unsigned woken = 0;
   syscall_frame last{};
 };
 
