@@ -69,18 +69,32 @@ void finish_switch(green& previous, core::context suspended) noexcept {
   }
 }
 
-/// Leaves `from` for `to`, on the same worker. Returns when something switches back,
-/// perhaps on another worker. Out of line: no address of a thread-local may be kept over it.
-[[gnu::noinline]] void switch_to(green& from, green& to) noexcept {
-  if (the_machine().counts_cpu_time) [[unlikely]]
-    charge(from);
+/// The switch itself.
+[[gnu::always_inline]] inline void jump_to(green& from, green& to) noexcept {
   worker& w = *from.on;
   to.on = &w;
   w.current = &to;
-  if (the_machine().processors.several()) note_turn(from, to, w.holds);
   set_thread_pointer(to.thread_pointer);
   const core::transfer t = weft_jump_keeping_vectors(to.suspended, &from, core::jump);
   finish_switch(*static_cast<green*>(t.data), t.from);
+}
+
+/// The same where it is to be written down who ran how long, or is a call of the kernel's.
+[[gnu::noinline]] void note_and_jump_to(green& from, green& to) noexcept {
+  machine& m = the_machine();
+  if (m.counts_cpu_time) charge(from);
+  if (m.processors.several()) note_turn(from, to, from.on->holds);
+  jump_to(from, to);
+}
+
+/// Leaves `from` for `to`, on the same worker. Returns when something switches back,
+/// perhaps on another worker. Out of line: no address of a thread-local may be kept over it.
+[[gnu::noinline]] void switch_to(green& from, green& to) noexcept {
+  machine& m = the_machine();
+  // In two functions, so that this one need not keep registers.
+  if (m.counts_cpu_time || m.processors.several() || !has_fsgsbase) [[unlikely]]
+    return note_and_jump_to(from, to);
+  jump_to(from, to);
 }
 
 void count_turn(processor& p) noexcept {
@@ -123,13 +137,11 @@ void run_next(green& from) noexcept {
 
 } // namespace
 
-wakeup park(green& g, core::nanoseconds deadline, park_reason reason, bool interruptible) noexcept {
+namespace {
+
+/// The rest of `park`, whatever there is to do.
+[[gnu::noinline]] wakeup park_somehow(green& g, core::nanoseconds deadline) noexcept {
   machine& m = the_machine();
-  if (g.why == wakeup::none && interruptible && signal_is_deliverable(g)) g.why = wakeup::signal;
-  if (g.why != wakeup::none) return g.why;
-  ++m.stats.parks[static_cast<int>(reason)];
-  g.interruptible = interruptible;
-  g.reason = reason;
   if (m.keep_times) g.since = core::monotonic_now();
   if (deadline != core::never) {
     g.deadline = deadline;
@@ -137,10 +149,26 @@ wakeup park(green& g, core::nanoseconds deadline, park_reason reason, bool inter
     if (m.processors.poller && deadline < m.processors.polls_until) m.reactor.interrupt();
   }
   if (g.fiber)
-    park_fiber(g, interruptible && reason != park_reason::futex);
+    park_fiber(g, g.interruptible && g.reason != park_reason::futex);
   else
     run_next(g);
   if (deadline != core::never) m.timers.cancel(g);
+  g.interruptible = false;
+  return g.why;
+}
+
+} // namespace
+
+wakeup park(green& g, core::nanoseconds deadline, park_reason reason, bool interruptible) noexcept {
+  machine& m = the_machine();
+  if (g.why == wakeup::none && interruptible && signal_is_deliverable(g)) g.why = wakeup::signal;
+  if (g.why != wakeup::none) return g.why;
+  ++m.stats.parks[static_cast<int>(reason)];
+  g.interruptible = interruptible;
+  g.reason = reason;
+  // Most wait for a word, without a deadline.
+  if (deadline != core::never || g.fiber || m.keep_times) return park_somehow(g, deadline);
+  run_next(g);
   g.interruptible = false;
   return g.why;
 }
