@@ -71,11 +71,11 @@ extern "C" {
 /// Defined with the stub; may be changed at any time by anyone.
 [[gnu::visibility("hidden")]] extern std::uint8_t weft_virtual[WEFT_VIRTUAL_SIZE];
 
-/// The lists of those that wait for futex words, by `futex_list_index`, each beginning with a pointer
-/// that leads back to itself if it is empty: then the stub itself answers that a wake found nobody,
-/// to a thread that has an entry_state, if futex(2) is virtual and one is to be woken. Of
-/// wakes that may find somebody it asks weft_wake. Null: it shall not. May be set or made null at any
-/// time.
+/// The lists of those that wait for futex words, by `futex_list_index`, each beginning with a
+/// pointer that leads back to itself if it is empty: then the stub itself answers that a wake found
+/// nobody, to a thread that has an entry_state, if futex(2) is virtual and one is to be woken. Of
+/// wakes that may find somebody it asks weft_wake. Null: it shall not. May be set or made null at
+/// any time.
 [[gnu::visibility("hidden")]] extern std::atomic<const void*> weft_futex_lists;
 
 /// This thread's state; null: its calls go to the kernel. Defined by the dispatcher's side.
@@ -89,7 +89,8 @@ extern "C" {
 weft_dispatch(weft::patch::syscall_frame* frame);
 
 /// Wakes one that waits for `word`, if it is in `list`, which is not empty.
-[[gnu::visibility("hidden")]] weft::patch::quick_wake weft_wake(const std::uint32_t* word, void* list);
+[[gnu::visibility("hidden")]] weft::patch::quick_wake weft_wake(const std::uint32_t* word,
+                                                                void* list);
 /// Does what is to be done at the end of the call, with the result in frame->rax.
 [[gnu::visibility("hidden")]] void weft_finish_wake(weft::patch::syscall_frame* frame);
 

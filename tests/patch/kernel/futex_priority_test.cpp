@@ -53,6 +53,19 @@ TEST_F(futex_priority, a_free_lock_is_taken_and_given_back) {
   EXPECT_EQ(lock, 0u);
 }
 
+TEST_F(futex_priority, who_waits_for_a_lock_is_not_woken_without_a_frame) {
+  locks("first");
+  locks("second");
+  futexes().answer_at_once();
+  const auto* lists = static_cast<const core::list<futex_waiter>*>(weft_futex_lists.load());
+  const core::list<futex_waiter>& list = lists[futex_list_index(&lock)];
+  EXPECT_FALSE(list.empty());
+  EXPECT_EQ(weft_wake(&lock, const_cast<core::list<futex_waiter>*>(&list)), quick_wake::refused);
+  next();
+  next();
+  EXPECT_EQ(notes.read(), "first second");
+}
+
 TEST_F(futex_priority, errors_are_the_kernel_s) {
   auto* odd = reinterpret_cast<std::uint32_t*>(reinterpret_cast<char*>(&lock) + 2);
   EXPECT_EQ(futexes().lock_pi(me(), odd, core::never), -EINVAL);

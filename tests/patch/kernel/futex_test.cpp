@@ -109,6 +109,33 @@ TEST_F(futex_test, words_that_collide_are_kept_apart) {
   }
 }
 
+/// What the entry stub asks for.
+TEST_F(futex_test, one_is_woken_without_a_frame) {
+  futexes().answer_at_once();
+  auto* const lists =
+      static_cast<core::list<futex_waiter>*>(const_cast<void*>(weft_futex_lists.load()));
+  core::list<futex_waiter>& list = lists[futex_list_index(&a)];
+  EXPECT_TRUE(list.empty());
+  waits("1", a);
+  waits("2", a);
+  ASSERT_FALSE(list.empty());
+  EXPECT_EQ(weft_wake(&b, &list), quick_wake::refused) << "who waits waits for something else";
+  EXPECT_EQ(weft_wake(&a, &list), quick_wake::done);
+  run();
+  EXPECT_EQ(notes.read(), "1");
+  me().on->preempt = true;
+  EXPECT_EQ(weft_wake(&a, &list), quick_wake::finish);
+  me().on->preempt = false;
+  EXPECT_FALSE(me().in_kernel);
+  run();
+  EXPECT_EQ(notes.read(), "2");
+  EXPECT_TRUE(list.empty());
+  futexes().expect_outsiders();
+  EXPECT_EQ(weft_futex_lists.load(), nullptr);
+  futexes().answer_at_once();
+  EXPECT_EQ(weft_futex_lists.load(), nullptr) << "others may wait elsewhere";
+}
+
 TEST_F(futex_test, bitsets_choose) {
   waits("one", a, 1);
   waits("two", a, 2);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // A system call clobbers rax, rcx and r11 and nothing else, whichever way it takes.
 #include <gtest/gtest.h>
+#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@ using namespace weft::patch;
 using testing_answer = weft::patch::testing::answer;
 using weft::patch::testing::dispatcher;
 using weft::patch::testing::virtual_scope;
+using weft::patch::testing::waiter_lists;
 
 namespace {
 
@@ -77,6 +79,86 @@ TEST_P(registers_kept, by_an_ordinary_call) {
   const bool reached = w == way::done || w == way::native || w == way::spawn;
   EXPECT_EQ(dispatcher.dispatched > 0, reached);
 }
+
+registers wake(std::uint64_t flags, int operation = FUTEX_WAKE_PRIVATE, int most = 1,
+               std::uint64_t word = 0x7654321098) {
+  auto in = pattern(SYS_futex, flags);
+  in.rdi = word;
+  in.rsi = static_cast<std::uint64_t>(operation);
+  in.rdx = static_cast<std::uint64_t>(most);
+  return in;
+}
+
+class registers_kept_by_wake : public ::testing::TestWithParam<std::uint64_t> {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(weft::patch::testing::patch_awkward());
+    dispatcher.woken = 0;
+  }
+  static registers call(const registers& in) {
+    const virtual_scope scope(testing_answer::number);
+    alignas(64) const registers aligned_in = in;
+    alignas(64) registers out{};
+    awkward_registers(&aligned_in, &out);
+    EXPECT_EQ(out, expected(in, out));
+    EXPECT_EQ(out.rflags, in.rflags);
+    return out;
+  }
+};
+
+TEST_P(registers_kept_by_wake, of_nobody) {
+  const waiter_lists lists(true);
+  EXPECT_EQ(call(wake(GetParam())).rax, 0u);
+  EXPECT_EQ(dispatcher.dispatched, 0u);
+  EXPECT_EQ(dispatcher.woken, 0u);
+}
+
+TEST_P(registers_kept_by_wake, of_one) {
+  const waiter_lists lists(false);
+  dispatcher.wakes = quick_wake::done;
+  EXPECT_EQ(call(wake(GetParam())).rax, 1u);
+  EXPECT_EQ(dispatcher.woken, 1u);
+  EXPECT_EQ(dispatcher.dispatched, 0u);
+}
+
+TEST_P(registers_kept_by_wake, of_one_with_more_to_do) {
+  const waiter_lists lists(false);
+  dispatcher.wakes = quick_wake::finish;
+  const auto in = wake(GetParam());
+  EXPECT_EQ(call(in).rax, 1u);
+  EXPECT_EQ(dispatcher.dispatched, 0u);
+  const auto& frame = dispatcher.last;
+  EXPECT_EQ(frame.rax, static_cast<std::uint64_t>(SYS_futex));
+  EXPECT_EQ(frame.rdi, in.rdi);
+  EXPECT_EQ(frame.r10, in.r10);
+  EXPECT_EQ(frame.r15, in.r15);
+  EXPECT_EQ(frame.resume, reinterpret_cast<std::uintptr_t>(&awkward_registers_site));
+}
+
+TEST_P(registers_kept_by_wake, that_is_refused) {
+  const waiter_lists lists(false);
+  dispatcher.wakes = quick_wake::refused;
+  EXPECT_EQ(call(wake(GetParam())).rax, 1000u + SYS_futex);
+  EXPECT_EQ(dispatcher.woken, 1u);
+  EXPECT_EQ(dispatcher.dispatched, 1u);
+}
+
+TEST_P(registers_kept_by_wake, that_is_not_the_stubs) {
+  for (const auto& in :
+       {wake(GetParam(), FUTEX_WAKE), wake(GetParam(), FUTEX_WAIT_PRIVATE),
+        wake(GetParam(), FUTEX_WAKE_PRIVATE, 2), wake(GetParam(), FUTEX_WAKE_PRIVATE, 0),
+        wake(GetParam(), FUTEX_WAKE_PRIVATE, 1, 0x76543210aa)}) {
+    const waiter_lists lists(true);
+    EXPECT_EQ(call(in).rax, 1000u + SYS_futex);
+  }
+  EXPECT_EQ(call(wake(GetParam())).rax, 1000u + SYS_futex) << "there are no lists";
+  EXPECT_EQ(dispatcher.woken, 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(all, registers_kept_by_wake,
+                         ::testing::Values(0ul, carry, zero | parity, overflow,
+                                           carry | parity | adjust | zero | sign | overflow,
+                                           direction, alignment));
 
 class registers_kept_in_child : public registers_kept {};
 

@@ -2,6 +2,7 @@
 // A breakpoint on each instruction of the stub in turn, while system calls are made in every way:
 // from each an unwinder finds the caller.
 #include <gtest/gtest.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -22,6 +23,7 @@ using testing_answer = weft::patch::testing::answer;
 using weft::patch::testing::address;
 using weft::patch::testing::trace;
 using weft::patch::testing::virtual_scope;
+using weft::patch::testing::waiter_lists;
 
 namespace {
 
@@ -110,6 +112,25 @@ void make_every_kind_of_call() {
     if (WIFSIGNALED(how) || WEXITSTATUS(how) != 7) results->failures = results->failures + 1;
 }
 
+/// By the stub alone, without a frame, and with one in the end.
+void make_every_kind_of_wake(void (*arm)()) {
+  alignas(16) static std::uint32_t word;
+  const auto wake = [&] {
+    awkward_call(SYS_futex, reinterpret_cast<long>(&word), FUTEX_WAKE_PRIVATE, 1);
+  };
+  {
+    arm();
+    const waiter_lists lists(true);
+    wake();
+  }
+  for (const quick_wake what : {quick_wake::done, quick_wake::finish, quick_wake::refused}) {
+    arm();
+    const waiter_lists lists(false);
+    weft::patch::testing::dispatcher.wakes = what;
+    wake();
+  }
+}
+
 dispatch_result spawn_what_spawns(syscall_frame* frame) {
   switch (frame->rax) {
   case SYS_fork:
@@ -159,6 +180,7 @@ TEST(stub, can_be_unwound_from_every_instruction) {
       arm();
       const virtual_scope scope(testing_answer::hook, spawn_what_spawns);
       make_every_kind_of_call();
+      make_every_kind_of_wake(arm);
     }
     {
       arm();

@@ -9,6 +9,20 @@ namespace weft::patch::testing {
 
 constinit dispatcher_state dispatcher;
 
+waiter_lists::waiter_lists(bool empty) noexcept {
+  static constinit struct {
+    const void* first;
+    const void* last;
+  } lists[futex_lists] = {};
+  for (auto& list : lists)
+    list = {empty ? &list : nullptr, nullptr};
+  weft_futex_lists = lists;
+}
+
+waiter_lists::~waiter_lists() {
+  weft_futex_lists = nullptr;
+}
+
 virtual_scope::virtual_scope(answer how, dispatch_result (*hook)(syscall_frame*)) noexcept {
   dispatcher.how = how;
   dispatcher.hook = hook;

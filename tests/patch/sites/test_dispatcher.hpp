@@ -26,6 +26,15 @@ struct dispatcher_state {
 
 extern dispatcher_state dispatcher;
 
+/// Lists of waiters for the stub while it lives: all empty, or all with somebody in them.
+class waiter_lists {
+ public:
+  explicit waiter_lists(bool empty) noexcept;
+  ~waiter_lists();
+  waiter_lists(const waiter_lists&) = delete;
+  waiter_lists& operator=(const waiter_lists&) = delete;
+};
+
 /// Makes every call virtual for this thread while it lives.
 class virtual_scope {
  public:
