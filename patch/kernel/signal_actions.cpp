@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include <initializer_list>
+#include <utility>
 
 #include "patch/kernel/configuration.hpp"
 #include "patch/kernel/machine.hpp"
@@ -71,6 +72,15 @@ void guard_signals(std::uint64_t set) noexcept {
     const int signal = __builtin_ctzll(fresh) + 1;
     s.guarded |= signal_bit(signal);
     if (signal == 32 || signal == 33) continue; // libc's own, always caught
+    const signal_state::action kernel = as_registered(signal, s.actions[signal]);
+    raw_syscall(SYS_rt_sigaction, signal, &kernel, nullptr, 8);
+  }
+}
+
+void unguard_signals() noexcept {
+  signal_state& s = the_machine().signals;
+  for (std::uint64_t rest = std::exchange(s.guarded, 0); rest; rest &= rest - 1) {
+    const int signal = __builtin_ctzll(rest) + 1;
     const signal_state::action kernel = as_registered(signal, s.actions[signal]);
     raw_syscall(SYS_rt_sigaction, signal, &kernel, nullptr, 8);
   }

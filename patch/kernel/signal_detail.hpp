@@ -90,6 +90,10 @@ void show_pending_to_descriptors() noexcept;
 /// From now on the kernel calls on_signal for these.
 void guard_signals(std::uint64_t set) noexcept;
 
+/// The reverse, where only one thread is left: the kernel makes its calls, and a signal that comes to us
+/// for nothing would end them.
+void unguard_signals() noexcept;
+
 /// Whether it is the user's wish to see all threads, and none of the program's signals.
 [[nodiscard]] bool asks_for_dump(int signal) noexcept;
 

@@ -13,6 +13,7 @@
 #include "patch/kernel/native.hpp"
 #include "patch/kernel/process.hpp"
 #include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/spin_lock.hpp"
 #include "patch/kernel/thread_pointer.hpp"
 #include "patch/kernel/user_memory.hpp"
@@ -102,6 +103,7 @@ void become_active() noexcept {
   if (m.now == phase::active) return;
   take_pending_from_kernel(m.all.front());
   m.now = phase::active;
+  if (m.processors.several()) guard_signals(m.all.front().blocked);
   if (m.phase_changed) m.phase_changed(phase::active);
 }
 
@@ -131,6 +133,7 @@ void become_single(green& g) noexcept {
   // First: what g blocks is to stay pending there.
   if (m.signals.worker_mask() != g.on->kernel_mask) apply_worker_mask(*g.on);
   hand_pending_to_kernel(g);
+  unguard_signals();
   if (m.phase_changed) m.phase_changed(phase::single);
 }
 

@@ -123,12 +123,40 @@ void stopped_and_continued() {
     expect(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP, "stopped");
     kill(child, SIGCONT);
     expect_equal(waitpid(child, &status, WCONTINUED), child, "waitpid WCONTINUED");
-    expect(WIFCONTINUED(status), "continued");
+    expect(WIFCONTINUED(status), "continued and not " + describe(status));
     kill(child, SIGKILL);
     expect_equal(status_of(child), "killed by 9", "the child");
   });
   kill(child, SIGSTOP);
   waiter.join();
+}
+
+// Nor does it hear of them if another thread of its parent had blocked them.
+void stopped_in_one_call() {
+  std::thread([] {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    std::thread([] { std::this_thread::yield(); }).join();
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }).join();
+  const pid_t child = in_child([] {
+    const bool paused = pause() == -1;
+    return paused ? 1 : 2;
+  });
+  for (int i = 0; i < 3; ++i) {
+    let_others_block();
+    kill(child, SIGSTOP);
+    int status = 0;
+    expect_equal(waitpid(child, &status, WUNTRACED), child, "waitpid WUNTRACED");
+    kill(child, SIGCONT);
+    expect_equal(waitpid(child, &status, WCONTINUED), child, "waitpid WCONTINUED");
+    expect(WIFCONTINUED(status), "continued and not " + describe(status));
+    kill(child, SIGWINCH);
+  }
+  let_others_block();
+  kill(child, SIGKILL);
+  expect_equal(status_of(child), "killed by 9", "the child");
 }
 
 void child_signal() {
@@ -168,6 +196,7 @@ const checks registered{
     {"wait_with_usage", wait_with_usage},
     {"waits_of_several_threads", waits_of_several_threads},
     {"stopped_and_continued", stopped_and_continued},
+    {"stopped_in_one_call", stopped_in_one_call},
     {"child_signal", child_signal},
     {"wait_by_group", wait_by_group},
 };
