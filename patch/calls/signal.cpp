@@ -11,6 +11,7 @@
 #include "patch/calls/table.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/signal_detail.hpp"
+#include "patch/kernel/spin_lock.hpp"
 #include "patch/kernel/thread.hpp"
 #include "patch/kernel/user_memory.hpp"
 #include "patch/sites/raw_syscall.hpp"
@@ -20,11 +21,41 @@ namespace {
 
 constexpr std::uint64_t sigset_size = 8;
 
-long on_rt_sigaction(green&, syscall_frame& f) noexcept {
+using action = signal_state::action;
+
+/// Natively what came before a handler is taken back has run it: a signal is a thread's as soon as
+/// it is sent. Here it may still be on its way from another worker. Whether g, the caller, has to
+/// run the handler first.
+bool is_handler_due(green& g, int signal, const action& next) noexcept {
+  const signal_state& s = the_machine().signals;
+  if (!the_machine().processors.several() || signal < 1 || signal > signal_state::count)
+    return false;
+  if (!is_caught(s.actions[signal]) || next.handler == s.actions[signal].handler) return false;
+  const std::uint64_t bit = signal_bit(signal);
+  if (g.blocked & bit) return false;
+  // The kernel may have chosen another kernel thread, which has not woken up yet.
+  const timespec none{0, 0};
+  for (siginfo_t info; raw_syscall(SYS_rt_sigtimedwait, &bit, &info, &none, sigset_size) > 0;)
+    find_taker(info, g);
+  constexpr core::nanoseconds patience = 1'000'000'000; // it may have to wait for a processor
+  core::nanoseconds until = 0;
+  while (is_on_its_way(signal, *g.on)) {
+    const core::nanoseconds now = core::monotonic_now();
+    if (until == 0) until = now + patience;
+    if (now > until) break;
+    the_machine().lock.release();
+    let_holder_run();
+    the_machine().lock.acquire();
+  }
+  route_arrived_signal(*g.on);
+  return (g.pending.set() | s.pending.set()) & bit;
+}
+
+long on_rt_sigaction(green& g, syscall_frame& f) noexcept {
   if (f.r10 != sigset_size) return -EINVAL;
-  using action = signal_state::action;
   action next;
   if (f.rsi && !get_user(next, pointer<action>(f.rsi))) return -EFAULT;
+  if (f.rsi && is_handler_due(g, number(f.rdi), next)) return restart_always;
   action previous;
   const long result = change_action(number(f.rdi), f.rsi ? &next : nullptr, &previous);
   if (result == 0 && f.rdx && !put_user(pointer<action>(f.rdx), previous)) return -EFAULT;

@@ -144,7 +144,8 @@ void on_signal_in_program(int, siginfo_t* info, void* opaque) noexcept {
   auto& context = *static_cast<ucontext_t*>(opaque);
   green* g = self();
   enter_weft(*g);
-  g->on->kernel_blocks_all = true;
+  worker& came_to = *g->on;
+  came_to.kernel_blocks_all = true;
   const bool lasts = g->interrupted_without;
   if (lasts) {
     g->interrupted_without = false;
@@ -166,6 +167,7 @@ void on_signal_in_program(int, siginfo_t* info, void* opaque) noexcept {
     else
       find_taker(*info, *g);
   }
+  came_to.arriving.store(0, std::memory_order_relaxed);
   for (;;) {
     siginfo_t next;
     while (next_signal(*g, ~g->blocked, next))
@@ -291,6 +293,8 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
     return;
   }
   worker& w = *g->on;
+  if (errand what; !is_errand(*info, what) && !is_fault(*info))
+    w.arriving.store(signal, std::memory_order_relaxed);
   const worker_state was = interrupt_native(*g);
   g->interrupted_without = was == worker_state::without;
   const auto* here = static_cast<const char*>(__builtin_frame_address(0));

@@ -45,6 +45,7 @@ void start_worker(void* argument) noexcept {
   prepare_signal_stack(w);
   machine& m = the_machine();
   m.lock.acquire();
+  follow_credentials(w);
   processor* p = w.helps && !m.alone && !w.retired ? m.processors.find_idle() : nullptr;
   if (w.helps) {
     m.processors.help_is_coming = false;
@@ -135,6 +136,7 @@ worker* make(bool helps) noexcept {
   w->outdated = w->attention = w->preempt = false;
   w->kernel_blocks_all = false;
   w->signal_arrived = false;
+  w->arriving = 0;
   w->holds = nullptr;
   w->cpu_time_counted = 0;
   w->helps = helps;
@@ -298,6 +300,17 @@ void have_running_adopt(worker& done) noexcept {
 
 namespace {
 
+/// Whether some that run nothing are not yet the process's, or gone.
+bool is_any_on_its_way() noexcept {
+  bool any = false;
+  const spin_guard guard{lock};
+  known.for_each([&](worker& w) {
+    any = any || (w.retired && w.current == &w.idle) || (w.outdated && !w.started);
+  });
+  ended.for_each([&](worker& w) { any = any || __atomic_load_n(&w.alive, __ATOMIC_ACQUIRE) != 0; });
+  return any;
+}
+
 /// (What it lost in a call of the kernel's it still remembers.)
 bool holds_one(const worker& w) noexcept {
   return w.holds && w.holds->holder.load(std::memory_order_relaxed) == &w;
@@ -321,12 +334,24 @@ void have_workers_adopt(worker& done, const credentials& now) noexcept {
   {
     const spin_guard guard{lock};
     known.for_each([&](worker& each) {
-      if (&each != &done && &each != &home && !each.bound && !holds_one(each) &&
-          &each != the_machine().processors.poller)
+      if (&each == &done || &each == &home || each.bound || holds_one(each) ||
+          &each == the_machine().processors.poller)
+        return;
+      // What has just been made may be given a processor before it has slept, and must keep it.
+      if (each.started)
         each.retired = true;
+      else
+        each.outdated = true;
     });
   }
   have_running_adopt(done);
+  // Those that sleep, or are about to, come by themselves, and are to be seen until they have.
+  while (dismiss_spares(), is_any_on_its_way()) {
+    the_machine().lock.release();
+    let_holder_run();
+    the_machine().lock.acquire();
+    if (done.attention) attend(done);
+  }
 }
 
 void keep_workers_still(bool still) noexcept {
@@ -349,6 +374,19 @@ core::nanoseconds count_cpu_time_from_now(worker& current) noexcept {
   return all;
 }
 
+bool is_on_its_way(int signal, const worker& w) noexcept {
+  bool found = false;
+  const auto look = [&](const worker& other) {
+    if (&other == &w) return;
+    found = found || other.arriving.load(std::memory_order_relaxed) == signal ||
+            (other.signal_arrived && other.arrived.si_signo == signal);
+  };
+  const spin_guard guard{lock};
+  look(*the_machine().initial);
+  known.for_each(look);
+  return found;
+}
+
 void forget_workers_but(worker& w) noexcept {
   lock.reset();
   // Their kernel threads are the parent's; their stacks may be used again.
@@ -365,6 +403,7 @@ void forget_workers_but(worker& w) noexcept {
   w.alive = 0;
   w.bound = nullptr;
   w.retired = false;
+  w.arriving = 0;
 }
 
 bool furnish_helper(std::size_t stack_size, void*& stack_top, void*& thread_pointer) noexcept {

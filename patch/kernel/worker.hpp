@@ -93,6 +93,8 @@ struct worker : core::list_hook<spare_tag>, core::list_hook<known_tag> {
   /// until it has been dealt with, so that one place is enough and none is lost.
   volatile bool signal_arrived = false;
   siginfo_t arrived;
+  /// The number of one that has just found the program's code, and is not yet pending for anybody.
+  std::atomic<int> arriving{0};
 };
 
 /// Makes what a worker's own context needs: a stack and TLS. False: no memory.
@@ -148,6 +150,10 @@ void keep_workers_still(bool still) noexcept;
 /// From now on the processor time of each worker is noted; what they have used so far. The caller's
 /// is `current`.
 core::nanoseconds count_cpu_time_from_now(worker& current) noexcept;
+
+/// Whether `signal` has come to another worker than w, the caller, and is not yet pending for whom it
+/// is for.
+[[nodiscard]] bool is_on_its_way(int signal, const worker& w) noexcept;
 
 /// In a fork's child: the caller's is the only kernel thread.
 void forget_workers_but(worker& w) noexcept;

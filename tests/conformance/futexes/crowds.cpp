@@ -374,7 +374,7 @@ void several_words() {
   const crowd others;
   const shared_object<table> t;
   std::atomic<unsigned> own{0};
-  std::atomic<int> right{0};
+  std::atomic<int> right{0}, tried{0};
   std::atomic<bool> go_on{false};
   threads all(7, [&](int i) {
     futex_waitv words[3]{};
@@ -391,12 +391,14 @@ void several_words() {
     words[0].val = 9;
     expect_errno(syscall(SYS_futex_waitv, words, 3, 0, &until, CLOCK_MONOTONIC), EAGAIN, "differs");
     words[0].val = 0;
+    tried.fetch_add(1);
     if (syscall(SYS_futex_waitv, words, 3, 0, &until, CLOCK_MONOTONIC) == 0) right.fetch_add(1);
     if (syscall(SYS_futex_waitv, words, 3, 0, &until, CLOCK_MONOTONIC) == 2) right.fetch_add(1);
     while (!go_on.load())
       usleep(1000);
     if (syscall(SYS_futex_waitv, words, 3, 0, &until, CLOCK_MONOTONIC) == 1) right.fetch_add(1);
   });
+  wait_until([&] { return tried.load() == 7; }, "tried"); // else a wake-up may hit an earlier wait
   for (int i = 0; i < 7; ++i)
     wait_until([&] { return shared_futex(t->words[i], FUTEX_WAKE, 1) == 1; }, "its own");
   // One that is woken waits for its other words until it runs.
