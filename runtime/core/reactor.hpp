@@ -23,6 +23,8 @@ inline constexpr io_events io_read_hangup = 0x2000; // EPOLLRDHUP
 /// from those: a waiter for one of them asks for io_in, io_out or io_priority.
 /// io_error and io_hangup wake every waiter.
 
+struct socket_call;
+
 /// Somebody who waits for one descriptor. Lives on the waiter's stack; one that waits
 /// for many descriptors has one for each. Taken out by the reactor when it wakes it.
 struct io_waiter : list_hook<> {
@@ -31,11 +33,12 @@ struct io_waiter : list_hook<> {
   int fd = -1;
   /// It knows what is ready and waits for more: the kernel is not made to look again.
   bool only_new = false;
-  void* owner = nullptr; // for `wake`
+  void* owner = nullptr;          // for `wake`
+  socket_call* to_make = nullptr; // likewise: to be made as soon as one of its events comes
 };
 
-/// Watches descriptors for readiness. The one implementation so far is epoll's; the
-/// interface keeps what io_uring needs as well (nothing in it says how events arrive).
+/// Watches descriptors for readiness, by epoll. (What may wait in an io_uring instead, and why
+/// it does not: transfer_ring.hpp.)
 ///
 /// Each descriptor is registered once, edge-triggered, in both directions, and its
 /// readiness remembered as flags which start as "may be ready". Hence the protocol of

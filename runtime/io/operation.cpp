@@ -41,6 +41,7 @@ operation::operation(int fd, core::io_events direction, const deadline& until,
   if (!hub_) return;
   hub_->switch_point();
   entry_ = hub_->reactor().entry(fd);
+  if (entry_) ring_ = hub_->transfers();
 }
 
 void operation::transferred_less() noexcept {
@@ -84,15 +85,45 @@ core::nanoseconds operation::limit() noexcept {
   return limit_;
 }
 
-int operation::wait() {
+int operation::wait(checked_call* call) {
   if (user_wants_no_waiting()) return -EAGAIN;
   const core::nanoseconds end = limit();
   if (end == 0) return -ETIMEDOUT;
-  const int result = entry_ ? wait_on_hub() : wait_in_poll();
+  const int result = entry_ ? wait_on_hub(call) : wait_in_poll();
   return result == -ETIMEDOUT && limit_is_the_sockets_ ? -EAGAIN : result;
 }
 
-int operation::wait_on_hub() {
+void operation::prepare(checked_call& call, const recv_or_send& asked) noexcept {
+  call.what = asked.what;
+  call.fd = fd_;
+  call.flags = asked.flags;
+  call.data = const_cast<void*>(asked.data);
+  call.size = asked.size;
+  call.owner = hub_->running();
+  call.entry = entry_;
+}
+
+/// Only what is registered is known to be closed when it is.
+bool operation::worth_batching() noexcept {
+  return entry_->registered && hub_->has_company() && !(notes() & no_socket) && may_wait();
+}
+
+/// Not to be interrupted, as it is not where it is made by itself: it takes no longer than others'
+/// turns.
+ssize_t operation::make_with_others(checked_call& call) {
+  call.generation = entry_->generation;
+  call.epoch = current_epoch(fd_);
+  call.stale = [](const core::socket_call& c) noexcept {
+    const auto& self = static_cast<const checked_call&>(c);
+    return self.entry->generation != self.generation || self.epoch != current_epoch(self.fd);
+  };
+  ring_->push(call);
+  while (!call.is_done())
+    hub_->park(core::never, call_, nullptr, false);
+  return call.result;
+}
+
+int operation::wait_on_hub(checked_call* call) {
   hub& h = *hub_;
   core::reactor& r = h.reactor();
   if (entry_->registered && entry_->epoch != current_epoch(fd_)) {
@@ -105,9 +136,19 @@ int operation::wait_on_hub() {
   waiter.wanted = direction_;
   waiter.owner = h.running();
   if (const int failed = add_waiter(h, waiter); failed < 0) return failed;
+  if (call) {
+    // No other fiber runs between the event and the call.
+    call->stale = nullptr;
+    call->result = core::socket_call::pending;
+    waiter.to_make = call;
+  }
   const detail::wake woken = h.park(limit_, call_);
   const bool came = !waiter.linked();
   r.remove(waiter);
+  if (call && call->is_done()) { // then it counts, whatever else happened
+    ticket_ = call->ticket;
+    return 0;
+  }
   if (woken == detail::wake::interrupted) h.throw_interrupt();
   if (!came) return -ETIMEDOUT;
   return waiter.came == 0 ? -EBADF : 0; // closed under us

@@ -6,6 +6,7 @@
 
 #include "runtime/core/clock.hpp"
 #include "runtime/core/reactor.hpp"
+#include "runtime/core/transfer_ring.hpp"
 #include "weft/deadline.hpp"
 #include "weft/detail/blocking_call.hpp"
 
@@ -23,6 +24,14 @@ enum note : std::uint8_t {
   poll_first = 8,     // nor does RWF_NOWAIT: FIFOs, terminals, signalfd, ...
   always_ready = 16,  // nor does poll: a file in memory
   on_disk = 32,       // a file of a file system that has no RWF_NOWAIT, at least for writing
+};
+
+/// What a socket call does with one piece of memory.
+struct recv_or_send {
+  core::socket_call::kind what;
+  const void* data;
+  std::size_t size;
+  int flags;
 };
 
 /// One cooperative call on one descriptor: tries, and waits in between. On a thread without a hub
@@ -53,6 +62,26 @@ class operation {
     }
   }
 
+  /// The same where `attempt` does, if the descriptor is a socket, what `same` says: that may be
+  /// made together with other fibers' calls. `same` may be null.
+  template <class Attempt>
+  ssize_t run(Attempt attempt, const recv_or_send* same) {
+    if (!ring_ || !same || same->size > core::socket_call::largest) [[likely]]
+      return run(attempt);
+    checked_call call;
+    prepare(call, *same);
+    while (true) {
+      if (worth_trying() || !may_wait()) {
+        const ssize_t result = worth_batching() ? make_with_others(call) : attempt();
+        if (result != -EAGAIN && result != -ENOTSOCK) [[likely]]
+          return result;
+        if (result == -ENOTSOCK) return run(attempt);
+      }
+      if (const int failed = wait(&call)) return failed;
+      if (call.is_done() && call.result != -EAGAIN && call.result != -ENOTSOCK) return call.result;
+    }
+  }
+
   /// The last try transferred something, but less than it was asked to.
   void transferred_less() noexcept;
 
@@ -66,6 +95,14 @@ class operation {
   [[nodiscard]] core::nanoseconds limit() noexcept;
 
  private:
+  /// One that, if it is made after other fibers' turns, is so only if the number is still the same
+  /// file's.
+  struct checked_call : core::socket_call {
+    const core::descriptor* entry = nullptr;
+    std::uint32_t generation = 0;
+    std::uint32_t epoch = 0;
+  };
+
   [[nodiscard]] bool worth_trying() noexcept {
     if (!entry_) return true;
     ticket_ = entry_->changes;
@@ -73,12 +110,16 @@ class operation {
   }
   /// What is known may be old, and who does not wait would not learn that it is.
   bool may_wait() noexcept { return !user_wants_no_waiting() && limit() != 0; }
-  int wait();
-  int wait_on_hub();
+  void prepare(checked_call& call, const recv_or_send& asked) noexcept;
+  [[nodiscard]] bool worth_batching() noexcept;
+  ssize_t make_with_others(checked_call& call);
+  int wait(checked_call* call = nullptr);
+  int wait_on_hub(checked_call* call);
   int wait_in_poll() noexcept;
   void look_up_settings() noexcept;
 
   hub* hub_;
+  core::transfer_ring* ring_ = nullptr;
   core::descriptor* entry_ = nullptr;
   const deadline& until_;
   detail::blocking_call call_;

@@ -17,9 +17,11 @@ constexpr bool never_waits(int flags) noexcept {
 }
 
 /// Runs one receiving call of up to `size` bytes; a short one may tell that nothing is left.
+/// `same` is what it does on a socket, or null.
 template <class Attempt>
-ssize_t receive(operation& op, std::size_t size, int flags, Attempt attempt) {
-  const ssize_t received = op.run(attempt);
+ssize_t receive(operation& op, std::size_t size, int flags, Attempt attempt,
+                const recv_or_send* same = nullptr) {
+  const ssize_t received = op.run(attempt, same);
   if (received > 0 && static_cast<std::size_t>(received) < size && !(flags & MSG_PEEK))
     op.transferred_less();
   return received;
@@ -37,7 +39,10 @@ ssize_t read_parts(operation& op, const iovec* parts, int count) {
   if (count <= 0 || count > IOV_MAX) return kernel_result(::readv(op.fd(), parts, count));
   const std::size_t size = total_size(parts, static_cast<std::size_t>(count));
   if (size == 0) return kernel_result(::readv(op.fd(), parts, count));
-  const ssize_t n = receive(op, size, 0, [&] { return attempt_read(op, parts, count); });
+  const recv_or_send same{core::socket_call::kind::receive, parts->iov_base, size, 0};
+  const ssize_t n = receive(
+      op, size, 0, [&] { return attempt_read(op, parts, count); },
+      count == 1 && !(op.notes() & no_socket) ? &same : nullptr);
   if (n != -EPERM) return n;
   return offloaded([&] { return kernel_result(::readv(op.fd(), parts, count)); }, {});
 }
@@ -68,10 +73,14 @@ ssize_t recvfrom(int fd, void* buffer, std::size_t size, int flags, sockaddr* fr
   char* at = static_cast<char*>(buffer);
   std::size_t done = 0;
   while (true) {
-    const ssize_t n = receive(op, size - done, flags, [&] {
-      return kernel_result(
-          ::recvfrom(fd, at + done, size - done, flags | MSG_DONTWAIT, from, from_size));
-    });
+    const recv_or_send same{core::socket_call::kind::receive, at + done, size - done, 0};
+    const ssize_t n = receive(
+        op, size - done, flags,
+        [&] {
+          return kernel_result(
+              ::recvfrom(fd, at + done, size - done, flags | MSG_DONTWAIT, from, from_size));
+        },
+        !from && flags == 0 ? &same : nullptr);
     if (n < 0 && done == 0) return posix_result(n);
     const bool more = wants_the_rest(op, n, size - done, flags);
     if (n > 0) done += static_cast<std::size_t>(n);

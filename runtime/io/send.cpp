@@ -13,12 +13,17 @@ namespace {
 
 /// Transfers all of `size` bytes unless the user wants no waiting: `attempt(done)` transfers some
 /// of what follows the first `done`, `plain(done)` does the same where there is nothing to wait
-/// for. What was transferred before an error counts; the error comes again with the next call.
+/// for; `same` is what one attempt at all of it does on a socket, or null. What was transferred
+/// before an error counts; the error comes again with the next call.
 template <class Attempt, class Plain>
-ssize_t send_all(operation& op, std::size_t size, Attempt attempt, Plain plain) {
+ssize_t send_all(operation& op, std::size_t size, Attempt attempt, Plain plain,
+                 const recv_or_send* same) {
   std::size_t done = 0;
+  recv_or_send rest;
   while (true) {
-    ssize_t n = op.run([&] { return attempt(done); });
+    if (same)
+      rest = {same->what, static_cast<const char*>(same->data) + done, size - done, same->flags};
+    ssize_t n = op.run([&] { return attempt(done); }, same ? &rest : nullptr);
     if (n == -EPERM) n = plain(done);
     if (n < 0 && done == 0) return n;
     if (n < 0) return static_cast<ssize_t>(done);
@@ -30,8 +35,9 @@ ssize_t send_all(operation& op, std::size_t size, Attempt attempt, Plain plain) 
 }
 
 template <class Attempt>
-ssize_t send_all(operation& op, std::size_t size, Attempt attempt) {
-  return send_all(op, size, attempt, attempt);
+ssize_t send_all(operation& op, std::size_t size, Attempt attempt,
+                 const recv_or_send* same = nullptr) {
+  return send_all(op, size, attempt, attempt, same);
 }
 
 ssize_t write_parts(operation& op, const iovec* parts, int count) {
@@ -39,6 +45,7 @@ ssize_t write_parts(operation& op, const iovec* parts, int count) {
   part_list rest(parts, static_cast<std::size_t>(count));
   const std::size_t size = rest.size();
   const auto keep_after = [&](std::size_t done) { rest.drop(done - (size - rest.size())); };
+  const recv_or_send same{core::socket_call::kind::send, parts->iov_base, size, 0};
   return send_all(
       op, size,
       [&](std::size_t done) {
@@ -52,7 +59,8 @@ ssize_t write_parts(operation& op, const iovec* parts, int count) {
               return kernel_result(::writev(op.fd(), rest.data(), static_cast<int>(rest.count())));
             },
             {});
-      });
+      },
+      count == 1 && !(op.notes() & no_socket) ? &same : nullptr);
 }
 
 } // namespace
@@ -79,9 +87,15 @@ ssize_t sendto(int fd, const void* data, std::size_t size, int flags, const sock
   operation op(fd, core::io_out, until, detail::blocking_call::io_send);
   if (op.plain() || flags & MSG_DONTWAIT) return ::sendto(fd, data, size, flags, to, to_size);
   const char* at = static_cast<const char*>(data);
-  return posix_result(send_all(op, size, [&](std::size_t done) {
-    return kernel_result(::sendto(fd, at + done, size - done, flags | MSG_DONTWAIT, to, to_size));
-  }));
+  const recv_or_send same{core::socket_call::kind::send, data, size, flags};
+  const bool is_simple = !to && (flags & ~(MSG_NOSIGNAL | MSG_MORE)) == 0;
+  return posix_result(send_all(
+      op, size,
+      [&](std::size_t done) {
+        return kernel_result(
+            ::sendto(fd, at + done, size - done, flags | MSG_DONTWAIT, to, to_size));
+      },
+      is_simple ? &same : nullptr));
 }
 
 ssize_t sendmsg(int fd, const msghdr* message, int flags, deadline until) {

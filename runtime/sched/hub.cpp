@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <thread>
 
+#include "runtime/sched/backend.hpp"
 #include "runtime/sched/generator.hpp"
 #include "runtime/sched/patch.hpp"
 #include "runtime/sched/process.hpp"
@@ -33,8 +34,7 @@ hub::hub()
     : exceptions_(detail::thread_exception_state()), errno_(&errno), now_(core::monotonic_now()),
       number_(detail::next_hub_number()), thread_id_(::gettid()),
       default_class_(detail::default_stack_class()), thread_exceptions_(exceptions_), wheel_(now_) {
-  reactor_.emplace(
-      [](core::io_waiter& w) noexcept { detail::this_hub->unpark(*static_cast<state*>(w.owner)); });
+  reactor_.emplace(&hub::descriptor_ready);
   // Ids of the first hub's fibers are 1, 2, 3, ...; of the others they are large.
   next_id_ = std::uint64_t{number_} << 40;
   carriers(default_class_);
@@ -50,6 +50,18 @@ hub::hub()
     thread_as_.adopt_fiber_of(detail::execution_beneath(*generator));
   }
   look_for_patch();
+  // Under the patch it is epoll_wait that parks a hub's thread, and transfers are the patch's.
+  if (!patch_ && detail::transfers_by_io_uring())
+    transfers_.emplace([](core::socket_call& t) noexcept {
+      detail::this_hub->unpark(*static_cast<state*>(t.owner));
+    });
+}
+
+void hub::descriptor_ready(core::io_waiter& w) noexcept {
+  hub& h = *detail::this_hub;
+  if (!w.to_make || w.came == 0) return h.unpark(*static_cast<state*>(w.owner));
+  w.to_make->ticket = h.reactor_->ticket(w.fd);
+  h.transfers_->push(*w.to_make);
 }
 
 hub& hub::make_for_this_thread() {
@@ -108,6 +120,7 @@ void hub::end() noexcept {
   loop_as_.unmake(loop_stack_.top, loop_stack_.size);
   loop_stacks_->release(loop_stack_);
   detail::give_back_stack_pool(detail::loop_stack_class, std::move(loop_stacks_));
+  transfers_.reset();
   reactor_.reset();
 
   state& own = *thread_fiber_;

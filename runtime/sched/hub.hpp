@@ -16,6 +16,7 @@
 #include "runtime/core/list.hpp"
 #include "runtime/core/reactor.hpp"
 #include "runtime/core/timer_wheel.hpp"
+#include "runtime/core/transfer_ring.hpp"
 #include "runtime/sched/biased_lock.hpp"
 #include "runtime/sched/block_pool.hpp"
 #include "runtime/sched/carrier.hpp"
@@ -198,6 +199,14 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
 
   [[nodiscard]] core::reactor& reactor() noexcept {
     return *reactor_;
+  }
+  /// Where transfers are made together; null: each is made by itself.
+  [[nodiscard]] core::transfer_ring* transfers() noexcept {
+    return transfers_ ? &*transfers_ : nullptr;
+  }
+  /// Whether a transfer that waits for the next turn is likely to be made together with others.
+  [[nodiscard]] bool has_company() const noexcept {
+    return transfers_->is_busy() && (!transfers_->empty() || !ready_.empty());
   }
 
   /// Has `item` delivered on the hub's thread. Any thread. False if the hub has ended; then the
@@ -439,6 +448,8 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   void poll_between_fibers() noexcept;
   void fail_to_start(detail::state & fiber) noexcept;
   void wait_for_events() noexcept;
+  static void descriptor_ready(core::io_waiter & w) noexcept;
+  void poll_descriptors(core::nanoseconds until) noexcept;
   void fire_timers() noexcept;
   void audit_descriptors() noexcept;
   void drain_inbox() noexcept;
@@ -499,6 +510,7 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
 
   core::timer_wheel wheel_;
   std::optional<core::reactor> reactor_;
+  std::optional<core::transfer_ring> transfers_;
   bool interrupt_prepared_ = false;
   core::list<detail::timed_call> timed_calls_;
   detail::block_pool blocks_;

@@ -60,7 +60,7 @@ void hub::search_and_sleep(core::nanoseconds until, bool for_ever) noexcept {
     const auto woke = idle.sleep(place_, has_work, [&] {
       if (!inbox_.empty()) return;
       sleeps_for_ever_.store(for_ever, std::memory_order_seq_cst);
-      reactor_->poll(until);
+      poll_descriptors(until);
       sleeps_for_ever_.store(false, std::memory_order_seq_cst);
     });
     sleeping_.store(false, std::memory_order_relaxed);

@@ -96,6 +96,7 @@ void hub::fail_to_start(state& fiber) noexcept {
 }
 
 void hub::poll_between_fibers() noexcept {
+  if (transfers_) transfers_->flush();
   drain_inbox();
   const core::nanoseconds before = std::exchange(now_, core::monotonic_now());
   if (now_ - before > polls_too_far)
@@ -108,7 +109,7 @@ void hub::poll_between_fibers() noexcept {
   if ((host_ || reactor_->has_waiters()) &&
       now_ - last_descriptor_poll_ >= between_descriptor_polls) {
     last_descriptor_poll_ = now_;
-    if (reactor_->has_waiters()) reactor_->poll(0);
+    if (reactor_->has_waiters()) poll_descriptors(0);
     if (host_) patch_->yield(); // events of fibers in calls are looked for there
   }
   fire_timers();
@@ -124,6 +125,10 @@ void hub::wait_for_events() noexcept {
   trim_carriers();
   collect_foreign_blocks();
   blocks_.trim();
+  if (transfers_ && !transfers_->empty()) {
+    transfers_->flush();
+    if (!ready_.empty()) return;
+  }
   while (true) {
     core::nanoseconds until = wheel_.next_due();
     const bool for_ever = until == core::never && !reactor_->has_waiters() && parked_in_calls_ == 0;
@@ -149,7 +154,7 @@ void hub::wait_for_events() noexcept {
       search_and_sleep(until, for_ever);
     } else {
       sleeping_.store(true, std::memory_order_seq_cst);
-      if (inbox_.empty()) reactor_->poll(until);
+      if (inbox_.empty()) poll_descriptors(until);
       sleeping_.store(false, std::memory_order_relaxed);
     }
     if (host_) host_->polls = 0;
@@ -161,6 +166,12 @@ void hub::wait_for_events() noexcept {
     if (host_ && host_->woken) take_woken_fibers();
     if (!ready_.empty()) return;
   }
+}
+
+/// What is ready to be received or sent is so in one go.
+void hub::poll_descriptors(core::nanoseconds until) noexcept {
+  reactor_->poll(until);
+  if (transfers_) transfers_->flush();
 }
 
 void hub::fire_timers() noexcept {

@@ -163,6 +163,7 @@ void hub::lose_other_fibers(bool mine) noexcept {
   wheel_.reset(now_);
   if (survivor) detail::resume_timeouts(*survivor);
   reactor_->reset_after_fork();
+  if (transfers_) transfers_->reset_after_fork();
   interrupt_prepared_ = false;
   joining_all_ = nullptr;
   state* unheld = nullptr;
