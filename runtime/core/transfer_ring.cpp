@@ -106,6 +106,8 @@ unsigned transfer_ring::submit(socket_call* const* batch, unsigned count) noexce
     if ((taken == 0 || taken == -EAGAIN || taken == -ENOMEM || taken == -EBUSY) && --tries_left > 0)
       continue;
     refused_ = true;
+    // The program closed all descriptors that it did not know: the number may be its own by now.
+    if (taken == -EBADF || taken == -EOPNOTSUPP) ring->ring_fd = -1;
     break;
   }
   ++batches_;

@@ -288,5 +288,23 @@ TEST_F(transfer_ring_test, a_ring_that_is_forbidden_later_loses_nothing) {
   }));
 }
 
+TEST_F(transfer_ring_test, a_ring_that_the_program_closed_is_given_up) {
+  for (const bool number_comes_again : {false, true})
+    EXPECT_TRUE(in_child([&] {
+      fd_pair& p = make_pair();
+      for (const char* text : {"a", "b", "c"})
+        ask(kind::send, p.first, text);
+      ring_.flush();
+      const int number = ring_.descriptor();
+      if (number < 0 || ::close(number) != 0) return false;
+      if (number_comes_again && ::dup2(p.second, number) != number) return false;
+      for (const char* text : {"d", "e", "f", "g"})
+        ask(kind::send, p.first, text);
+      ring_.flush();
+      if (ring_.descriptor() != -1 || calls_.back().result != 1) return false;
+      return received(number_comes_again ? number : int{p.second}) == "abcdefg";
+    }));
+}
+
 } // namespace
 } // namespace weft::core
