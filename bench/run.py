@@ -8,6 +8,7 @@ usage: run.py BUILD [--quick] [--section NAME]... [--case PATTERN]... [--peer PA
 """
 import argparse
 import pathlib
+import signal
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -45,13 +46,18 @@ def main():
     about = machine.description()
     output = arguments.output or arguments.build / "results"
     titles, sections = {}, []
+    broken_off = False
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(machine.sentence(about), flush=True)
     for name in arguments.section or SECTIONS:
         section = load(name)
         sections.append(section)
         titles[name] = section.TITLE
         before = len(session.records)
-        section.measure(session)
+        try:
+            section.measure(session)
+        except KeyboardInterrupt:
+            broken_off = True
         session.progress.clear()
         records = session.records[before:]
         if records:
@@ -60,6 +66,9 @@ def main():
                 print(f"\n{report.spread_table(records)}", flush=True)
             # After each section, so that a run that is broken off leaves what it has found.
             report.write(output, about, titles, session)
+        if broken_off:
+            print("broken off", file=sys.stderr)
+            break
     drawn = plots.draw(output, about, sections, session)
     report.write(output, about, titles, session, drawn)
     print(f"\n{report.summary(session.records)}; all figures are in {output}")
@@ -67,7 +76,7 @@ def main():
               if r.missing.startswith("failed")]
     for line in failed:
         print(line, file=sys.stderr)
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if failed or broken_off else 0)
 
 
 if __name__ == "__main__":

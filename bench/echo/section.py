@@ -8,8 +8,6 @@ from runner.server import Server
 from runner.session import Failure, Missing, Peer
 
 TITLE = "Echo: 64 bytes to and fro over so many connections, the server on one processor, its load on another"
-BARS = [("echo-cpu", "Echo: server's processor time of a request", ["cpu/*"],
-         ["weft", "weft on io_uring", "threads, patched", "threads", "io_uring", "Asio", "tokio", "Go", "gevent"], "epoll")]
 BARS = [("echo-cpu", "Echo: the server's processor time a request", ["cpu/*"],
          ["epoll, a buffer each", "weft", "weft on io_uring", "threads, patched", "patched on io_uring", "threads",
           "io_uring", "Asio", "tokio", "Go", "gevent"], "epoll")]

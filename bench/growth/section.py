@@ -41,7 +41,7 @@ def measure(session):
             case = Case("growth", f"{operation}/{count}", f"{title}, {count:,}", "ns")
             names = [name for name in programs if count <= MOST.get(name, count)]
             found = session.alternate([case], [peer(name, case, 1) for name in names],
-                                      min(session.rounds, 3)).get(case.name, {})
+                                      1 if session.quick else min(session.rounds, 3)).get(case.name, {})
             for name, record in found.items():
                 if record.values:
                     curve.setdefault(name, []).append((count, record.value))
