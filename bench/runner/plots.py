@@ -79,7 +79,7 @@ def _latency(path, what, subtitle, rounds_of):
     section, connections = what.split("/")[0], int(what.rsplit("/", 1)[1])
     return curves(path, f"{section}, {connections:,} connections: latency", subtitle,
                   ("part of all requests", "µs"), lines,
-                  ['set xtics ("50 %" 2, "90 %" 10, "99 %" 100, "99.9 %" 1000, "99.99 %" 10000)'])
+                  ['set xtics ("50 %%" 2, "90 %%" 10, "99 %%" 100, "99.9 %%" 1000, "99.99 %%" 10000)'])
 
 
 def draw(directory, machine, sections, session):
