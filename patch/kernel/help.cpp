@@ -21,7 +21,6 @@ bool runs_threads(const processor& p) noexcept {
 
 processor& queue_for(green& g) noexcept {
   machine& m = the_machine();
-  if (!m.processors.several()) return m.processors[0];
   if (g.last && runs_threads(*g.last)) return *g.last;
   if (processor* own = self()->on->holds) return *own;
   return g.last ? *g.last : m.processors[0];

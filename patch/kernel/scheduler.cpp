@@ -24,18 +24,31 @@ extern "C" weft::core::transfer weft_jump_keeping_vectors(weft::core::context to
 namespace weft::patch {
 namespace {
 
-/// Puts g among those that shall run: behind the others, or before them.
-void enqueue(green& g) noexcept {
+/// `enqueue` where there are several processors.
+[[gnu::noinline]] void enqueue_among_several(green& g) noexcept {
   machine& m = the_machine();
-  processor& p = m.processors.several() ? queue_for(g) : m.processors[0];
+  processor& p = queue_for(g);
   if (g.urgent)
     p.ready.push_front(g);
-  else if (g.had_its_share && m.processors.several())
+  else if (g.had_its_share)
     m.processors.shared.push_back(g);
   else
     p.ready.push_back(g);
   g.had_its_share = false;
-  if (m.processors.several()) consider_help(p);
+  consider_help(p);
+  m.monitor.look();
+}
+
+/// Puts g among those that shall run: behind the others, or before them.
+void enqueue(green& g) noexcept {
+  machine& m = the_machine();
+  if (m.processors.several()) return enqueue_among_several(g);
+  ready_queue& ready = m.processors[0].ready;
+  if (g.urgent)
+    ready.push_front(g);
+  else
+    ready.push_back(g);
+  g.had_its_share = false;
   m.monitor.look();
 }
 

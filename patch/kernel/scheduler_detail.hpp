@@ -22,7 +22,7 @@ inline constexpr unsigned turns_between_polls = 64;
 void run(worker& w, green& g) noexcept;
 
 /// Which queue g belongs into: that of the processor on which it ran last, for its caches' sake,
-/// unless nobody runs threads there.
+/// unless nobody runs threads there. For where there are several.
 [[nodiscard]] processor& queue_for(green& g) noexcept;
 
 /// Something was put into p's queue: whether somebody who sleeps should help.
