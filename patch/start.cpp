@@ -127,6 +127,7 @@ patch_status patch_all_objects(site_report& report) noexcept {
   make_machine();
   if (wanted.dump_signal) {
     the_machine().dump = dump_threads;
+    the_machine().show = show_thread;
     the_machine().keep_times = true;
   }
   if (wanted.warn_blocking) the_machine().slow_call = report_slow_call;
@@ -134,11 +135,6 @@ patch_status patch_all_objects(site_report& report) noexcept {
   set_virtual_calls(phase::single);
   the_machine().phase_changed = change_phase;
   machine& m = the_machine();
-  m.processors.set_count(wanted.workers ? wanted.workers : 1);
-  if (m.processors.several())
-    m.lock.use();
-  else
-    m.futexes.answer_at_once();
   if (raw_syscall(SYS_gettid) != raw_syscall(SYS_getpid)) {
     m.why_not = "it was loaded by another thread than the process's first";
     return;
@@ -156,7 +152,10 @@ patch_status patch_all_objects(site_report& report) noexcept {
   }
   take_over_clocks();
   m.futexes.shared.look_for_others();
-  if (wanted.dump_signal && prepare_worker(the_machine().first)) become_active();
+  if (wanted.dump_signal && prepare_worker(the_machine().first)) {
+    become_active();
+    m.lock.release();
+  }
   if (wanted.verbose) tell(report);
   if (wanted.statistics != report_form::none) keep_report_open();
   const char* const file = wanted.statistics_file;

@@ -71,6 +71,7 @@ struct green : entry_state,
   bool had_its_share = false; // not to be run again before all others
   bool exited = false;
   bool started = false;
+  bool shows_itself = false; // it was running elsewhere when all were shown (machine::show)
 
   // Of a hub (fibers.hpp).
   fiber_host* host = nullptr; // that it lives in, or whose own thread it is

@@ -50,6 +50,7 @@ struct machine {
   object_pool<green> greens;
 
   kernel_lock lock; // what guards all this
+  bool workers_are_chosen = false;
   processor_set processors;
   worker first;             // on the process's initial kernel thread
   worker* initial = &first; // whose kernel thread is the process's first
@@ -85,6 +86,8 @@ struct machine {
   bool keep_times = false; // note in each thread since when it is parked
   /// Prints all threads; null unless a signal asks for that.
   void (*dump)(const ucontext_t* interrupted) noexcept = nullptr;
+  /// Prints one that was asked to show itself (green::shows_itself); as `dump`.
+  void (*show)(green& g, const ucontext_t* interrupted) noexcept = nullptr;
   /// Told of a call of the kernel's that lasted; null unless that is asked for.
   void (*slow_call)(const green& caller, const syscall_frame& call,
                     core::nanoseconds took) noexcept = nullptr;

@@ -79,6 +79,7 @@ class processor_set {
   [[nodiscard]] bool several() const noexcept { return count_ > 1; }
   /// To be said before there is a second thread.
   void set_count(unsigned count) noexcept {
+    if (count > most) count = most;
     idle_ += count - count_;
     count_ = count;
   }

@@ -143,6 +143,7 @@ void take_and_note(green& g, siginfo_t& info, ucontext_t& context, delivery& don
 void on_signal_in_program(int, siginfo_t* info, void* opaque) noexcept {
   auto& context = *static_cast<ucontext_t*>(opaque);
   green* g = self();
+  const machine& m = the_machine();
   enter_weft(*g);
   worker& came_to = *g->on;
   came_to.kernel_blocks_all = true;
@@ -157,6 +158,7 @@ void on_signal_in_program(int, siginfo_t* info, void* opaque) noexcept {
     g->restore_blocked = true;
     set_blocked(*g, g->call_mask);
   }
+  if (g->shows_itself) m.show(*g, &context);
   delivery done;
   errand what;
   if (asks_for_dump(info->si_signo)) {
@@ -221,6 +223,7 @@ void on_preempted(int, siginfo_t* info, void* opaque) noexcept {
   // As set_blocked would leave it: others run here now.
   before.kernel_blocks_all = false;
   if (!before.signal_arrived) set_kernel_mask(before.kernel_mask);
+  if (g->shows_itself) the_machine().show(*g, &context);
   give_way(*g);
   worker& w = *g->on;
   block_all(w);

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include "patch/kernel/bound_thread.hpp"
+#include "patch/kernel/configuration.hpp"
 #include "patch/kernel/cpu_timers.hpp"
 #include "patch/kernel/fibers.hpp"
 #include "patch/kernel/machine.hpp"
@@ -16,6 +17,7 @@
 #include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/spin_lock.hpp"
 #include "patch/kernel/thread_pointer.hpp"
+#include "patch/kernel/usable_processors.hpp"
 #include "patch/kernel/user_memory.hpp"
 #include "patch/kernel/worker.hpp"
 
@@ -97,10 +99,27 @@ green* find_thread(pid_t tid) noexcept {
   return found;
 }
 
+namespace {
+
+/// At the first thread's start, since it takes some system calls.
+void choose_workers(machine& m) noexcept {
+  if (m.workers_are_chosen) return;
+  m.workers_are_chosen = true;
+  const unsigned wanted = the_configuration().workers;
+  m.processors.set_count(wanted ? wanted : usable_processors());
+  if (!m.processors.several()) return m.futexes.answer_at_once();
+  m.lock.use();
+  m.lock.acquire(); // the caller is inside weft
+  guard_signals(m.all.front().blocked);
+}
+
+} // namespace
+
 void become_active() noexcept {
   machine& m = the_machine();
   m.may_be_single = false;
   if (m.now == phase::active) return;
+  choose_workers(m);
   take_pending_from_kernel(m.all.front());
   m.now = phase::active;
   if (m.processors.several()) guard_signals(m.all.front().blocked);

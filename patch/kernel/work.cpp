@@ -207,6 +207,7 @@ void work(worker& w) noexcept {
       m.processors.help_is_coming = false;
     }
     route_arrived_signal(w);
+    if (w.attention.load(std::memory_order_relaxed)) attend(w);
     gather(m);
     processor& p = *w.holds;
     const bool several = m.processors.several();

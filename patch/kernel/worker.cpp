@@ -252,11 +252,25 @@ void follow_credentials(worker& w) noexcept {
   w.outdated = false;
 }
 
+namespace {
+
+/// Threads that were to show themselves and have come to weft before they heard of it.
+void show_those_asked() noexcept {
+  machine& m = the_machine();
+  m.all.for_each([&](green& g) {
+    const bool runs_elsewhere = &g != self() && g.on && g.on->current == &g;
+    if (g.shows_itself && !runs_elsewhere) m.show(g, nullptr);
+  });
+}
+
+} // namespace
+
 void attend(worker& w) noexcept {
   w.attention = false;
   if (w.outdated) follow_credentials(w);
   if (the_machine().signals.worker_mask() != w.kernel_mask) apply_worker_mask(w);
   show_pending_to_descriptors();
+  if (the_machine().show) show_those_asked();
 }
 
 namespace {

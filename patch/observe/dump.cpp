@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "patch/kernel/machine.hpp"
+#include "patch/kernel/signal_detail.hpp"
 #include "patch/observe/stack_report.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
@@ -74,7 +75,9 @@ void report(const green& g, standing s, const ucontext_t* interrupted) noexcept 
   }
   switch (s) {
   case standing::running:
-    return report_stack(standard_error, registers_of(*interrupted), most_frames);
+    if (interrupted) return report_stack(standard_error, registers_of(*interrupted), most_frames);
+    if (g.call) report_stack(standard_error, registers_of(*g.call), most_frames); // just leaving it
+    return;
   case standing::native:
   case standing::parked:
     if (g.call) report_stack(standard_error, registers_of(*g.call), most_frames);
@@ -88,13 +91,33 @@ void report(const green& g, standing s, const ucontext_t* interrupted) noexcept 
 
 } // namespace
 
+namespace {
+
+/// g runs on another worker, whose registers nobody else knows: it shows itself.
+bool has_to_show_itself(green& g) noexcept {
+  if (&g == self() || g.why == wakeup::parked || !g.on || g.on->current != &g) return false;
+  if (g.on == self()->on || g.on->state.load() != worker_state::running) return false;
+  g.shows_itself = g.on->attention = true;
+  send_errand(*g.on, errand::attend);
+  return true;
+}
+
+} // namespace
+
+void show_thread(green& g, const ucontext_t* interrupted) noexcept {
+  g.shows_itself = false;
+  report(g, &g == self() && !interrupted ? standing::running : standing_of(g, interrupted),
+         interrupted);
+}
+
 void dump_threads(const ucontext_t* interrupted) noexcept {
   machine& m = the_machine();
   line_printer{standard_error} << "weft: " << m.count << " green thread"
                                << (m.count == 1 ? "" : "s") << " in process "
                                << static_cast<int>(raw_syscall(SYS_getpid));
   m.all.for_each([&](green& g) {
-    if (!g.exited && is_read()) report(g, standing_of(g, interrupted), interrupted);
+    if (!g.exited && is_read() && !has_to_show_itself(g))
+      report(g, standing_of(g, interrupted), interrupted);
   });
 }
 

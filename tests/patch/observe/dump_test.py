@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 LAUNCHER, SUBJECT, SCRATCH = (pathlib.Path(p).resolve() for p in sys.argv[1:4])
@@ -89,6 +90,7 @@ class Observed(unittest.TestCase):
                                   env={**clean, "LD_PRELOAD": str(LAUNCHER.parent.parent / "libweft-patch.so"),
                                        "WEFT_DUMP_SIGNAL": "USR2"}) as program:
                 self.assertEqual(program.stdout.readline(), "ready\n")
+                time.sleep(0.05)  # until it waits, after having said so
                 program.send_signal(signal.SIGUSR2)
                 out, errors = program.communicate(timeout=60)
                 self.assertEqual((program.returncode, out), (0, "done\n"), errors)
