@@ -48,6 +48,7 @@ void consider_help(processor& p) noexcept {
 
 void call_help() noexcept {
   machine& m = the_machine();
+  if (m.processors.idle() == 0) return;
   m.processors.help_is_coming = true;
   ++m.stats.helps;
   if (m.processors.poller) return m.reactor.interrupt();

@@ -12,6 +12,7 @@
 #include "patch/kernel/scheduler_detail.hpp"
 #include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/thread.hpp"
+#include "patch/kernel/usable_processors.hpp"
 #include "patch/kernel/worker.hpp"
 
 namespace weft::patch {
@@ -113,6 +114,15 @@ constinit sight sights[processor_set::most];
 
 } // namespace
 
+/// The affinity mask and the quota may become smaller while the program runs.
+void monitor::look_at_limits(core::nanoseconds time) noexcept {
+  constexpr core::nanoseconds now_and_then = 1'000'000'000;
+  if (time - limits_seen_ < now_and_then) return;
+  limits_seen_ = time;
+  machine& m = the_machine();
+  if (!the_configuration().workers) m.processors.limit(usable_processors(m.initial->tid));
+}
+
 /// Sees to it that idle processors get what others leave undone.
 void monitor::spread(bool held_up, bool moved) noexcept {
   machine& m = the_machine();
@@ -140,7 +150,10 @@ void monitor::watch() noexcept {
     sight* last = sights;
     for (processor& p : m.processors)
       look_after(m, p, *last++, time, now);
-    if (m.processors.several()) spread(now.held_up, now.moved);
+    if (m.processors.several()) {
+      look_at_limits(time);
+      spread(now.held_up, now.moved);
+    }
     core::nanoseconds span = tick;
     if (now.busy) {
       quiet = 0;
@@ -189,7 +202,7 @@ void monitor::start() noexcept {
   wait_for_end(&alive_);
   if (!furnish_helper(stack_size, stack_top_, thread_pointer_)) return;
   asleep_ = 0;
-  started_at_ = core::monotonic_now();
+  limits_seen_ = started_at_ = core::monotonic_now();
   mode_ = mode::watching;
   take_over_errands();
   if (is_error(start_kernel_thread(stack_top_, thread_pointer_, run, this, &alive_)))

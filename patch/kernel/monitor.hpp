@@ -29,8 +29,8 @@ class monitor {
     if (asleep_.load(std::memory_order_relaxed)) [[unlikely]]
       wake();
   }
-  /// A processor is idle, there is work for it, and no worker: makes one. Not done by the caller since
-  /// a kernel thread inherits what its maker is.
+  /// A processor is idle, there is work for it, and no worker: makes one. Not done by the caller
+  /// since a kernel thread inherits what its maker is.
   void make_worker() noexcept;
   /// Starts it unless it runs. Where no kernel thread can be made threads can stop each other.
   void start() noexcept;
@@ -48,6 +48,7 @@ class monitor {
   static void run(void* self) noexcept;
   void watch() noexcept;
   void spread(bool held_up, bool moved) noexcept;
+  void look_at_limits(std::int64_t time) noexcept;
   void sleep(std::int64_t span) noexcept;
   bool may_end() noexcept;
   void wake() noexcept;
@@ -59,6 +60,7 @@ class monitor {
   std::atomic<mode> mode_{mode::ended};
   std::uint32_t alive_ = 0;
   std::int64_t started_at_ = 0;
+  std::int64_t limits_seen_ = 0;
   void* stack_top_ = nullptr;
   void* thread_pointer_ = nullptr;
 };

@@ -7,7 +7,7 @@ namespace weft::patch {
 
 processor* processor_set::find_idle() noexcept {
   processor* found = nullptr;
-  if (idle_ == 0) return found;
+  if (idle() == 0) return found;
   for (processor& p : *this) {
     if (p.holder.load(std::memory_order_relaxed)) continue;
     if (!found || p.ready.length() > found->ready.length()) found = &p;

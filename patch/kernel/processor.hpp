@@ -67,9 +67,10 @@ struct alignas(64) processor {
 /// Idle processors have one worker that waits for events (the *poller*), unless those that run
 /// switch so often that they see to events soon enough; others sleep. Work is found by whoever
 /// becomes idle, in any queue. A thread that has had its share goes into the queue that all take
-/// from, so that those that compute get the same share on whatever processor they were. A sleeper is woken, one at a time, if what is ready would have to
-/// wait: when its queue is long, or whoever runs there computes. Every step is taken under the lock,
-/// so none is lost between looking and sleeping.
+/// from, so that those that compute get the same share on whatever processor they were. A sleeper
+/// is woken, one at a time, if what is ready would have to wait: when its queue is long, or whoever
+/// runs there computes. Every step is taken under the lock, so none is lost between looking and
+/// sleeping.
 class processor_set {
  public:
   static constexpr unsigned most = 256;
@@ -81,15 +82,27 @@ class processor_set {
   void set_count(unsigned count) noexcept {
     if (count > most) count = most;
     idle_ += count - count_;
-    count_ = count;
+    count_ = usable_ = count;
   }
 
   [[nodiscard]] processor& operator[](unsigned i) noexcept { return all_[i]; }
   processor* begin() noexcept { return all_; }
   processor* end() noexcept { return all_ + count_; }
 
-  /// How many are held by nobody.
-  [[nodiscard]] unsigned idle() const noexcept { return idle_; }
+  /// How many may be held at a time: all, unless the process was given fewer since. Any thread.
+  void limit(unsigned usable) noexcept {
+    usable_.store(usable < count_ ? usable : count_, std::memory_order_relaxed);
+  }
+  /// Whether more are held than may be.
+  [[nodiscard]] bool exceed_limit() const noexcept {
+    return held() > usable_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] unsigned held() const noexcept { return count_ - idle_; }
+  /// How many are held by nobody and may be.
+  [[nodiscard]] unsigned idle() const noexcept {
+    const unsigned usable = usable_.load(std::memory_order_relaxed);
+    return held() < usable ? usable - held() : 0;
+  }
   /// One of those, with something in its queue if there is such a one; null: there is none.
   [[nodiscard]] processor* find_idle() noexcept;
   /// The longest queue's.
@@ -117,6 +130,7 @@ class processor_set {
 
  private:
   unsigned count_ = 1;
+  std::atomic<unsigned> usable_{1};
   unsigned idle_ = 1;
   processor all_[most];
 };

@@ -25,9 +25,9 @@ std::string_view read_small(const char* path, char (&room)[longest]) noexcept {
   return is_error(length) ? std::string_view{} : std::string_view{room, std::size_t(length)};
 }
 
-unsigned in_affinity_mask() noexcept {
+unsigned in_affinity_mask(pid_t tid) noexcept {
   unsigned long mask[longest / sizeof(unsigned long)]; // of 32768 processors
-  const long size = raw_syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+  const long size = raw_syscall(SYS_sched_getaffinity, tid, sizeof mask, mask);
   if (is_error(size)) return 1;
   unsigned count = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(size) / sizeof *mask; ++i)
@@ -65,8 +65,8 @@ unsigned in_quota() noexcept {
 
 } // namespace
 
-unsigned usable_processors() noexcept {
-  const unsigned allowed = in_affinity_mask();
+unsigned usable_processors(pid_t tid) noexcept {
+  const unsigned allowed = in_affinity_mask(tid);
   const unsigned quota = in_quota();
   const unsigned usable = quota != 0 && quota < allowed ? quota : allowed;
   return usable ? usable : 1;

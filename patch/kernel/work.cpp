@@ -196,7 +196,7 @@ bool are_others_asleep() noexcept {
   if (!m.processors.several()) return true;
   if (m.processors.poller) m.reactor.interrupt();
   return !m.processors.poller && !m.processors.help_is_coming &&
-         m.processors.idle() == m.processors.count() - 1;
+         m.processors.held() == 1;
 }
 
 void work(worker& w) noexcept {
@@ -217,6 +217,12 @@ void work(worker& w) noexcept {
       poll_alone(m); // (a thread that ends is seen off here, though there are turns left)
     route_arrived_signal(w);
     gather(m);
+    if (m.processors.exceed_limit() && !w.bound) {
+      while (!p.ready.empty())
+        m.processors.shared.push_back(p.ready.pop());
+      rest(m, w);
+      continue;
+    }
     // By turns one of those that compute, and those that wait here.
     p.shared_is_next = !p.shared_is_next || p.ready.empty();
     if (p.shared_is_next && !m.processors.shared.empty())

@@ -115,44 +115,16 @@ void addresses_of_stacks_that_are_gone() {
   expect(half != MAP_FAILED, "half of the address space");
 }
 
-// The caller is to run on one processor: the first that it may use, or the last.
-enum class which { first, last };
-void choose_processor(which one) {
+// The caller is to run on one processor.
+void choose_processor() {
   cpu_set_t may, only;
   sched_getaffinity(0, sizeof may, &may);
-  int found = -1;
-  for (int i = 0; i < CPU_SETSIZE; ++i)
-    if (CPU_ISSET(i, &may) && (found < 0 || one == which::last)) found = i;
+  int found = 0;
+  while (!CPU_ISSET(found, &may))
+    ++found;
   CPU_ZERO(&only);
   CPU_SET(found, &only);
   expect_equal(sched_setaffinity(0, sizeof only, &only), 0, "sched_setaffinity");
-}
-
-// Two that compute: whether one sees the other go on in far less time than a switch of threads
-// takes.
-void threads_run_at_the_same_time() {
-  std::atomic<long> steps{0};
-  std::atomic<bool> end{false};
-  std::thread other([&] {
-    choose_processor(which::last); // however busy others keep both
-    while (!end.load(std::memory_order_relaxed))
-      steps.fetch_add(1, std::memory_order_relaxed);
-  });
-  wait_until([&] { return steps.load() > 0; }, "it has begun");
-  choose_processor(which::first);
-  bool seen = false;
-  const stopwatch watch;
-  while (!seen && watch.elapsed() < 3s) {
-    const auto begun = clock::now();
-    const long before = steps.load();
-    int changes = 0;
-    for (long last = before, i = 0; i < 1000; ++i)
-      if (const long now = steps.load(); now != last) ++changes, last = now;
-    seen = changes >= 10 && clock::now() - begun < 1ms;
-  }
-  end.store(true);
-  other.join();
-  expect(seen, "another thread at work");
 }
 
 void set_priority(int priority) {
@@ -162,7 +134,7 @@ void set_priority(int priority) {
 
 // On one processor the more urgent of two that were woken runs first, whoever was woken first.
 void the_most_urgent_thread_runs_first() {
-  choose_processor(which::first);
+  choose_processor();
   set_priority(30);
   std::string order;
   sem_t begin[2];
@@ -248,10 +220,6 @@ void processor_time_before_anybody_asked() {
 // What the machine or the system does not allow natively is no limit of weft's.
 const struct allowed {
   allowed() {
-    cpu_set_t processors;
-    sched_getaffinity(0, sizeof processors, &processors);
-    if (CPU_COUNT(&processors) > 1)
-      checks{{"threads_run_at_the_same_time", threads_run_at_the_same_time}};
     const pid_t child = fork();
     if (child == 0) {
       const sched_param p{30};

@@ -10,6 +10,8 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -203,6 +205,52 @@ static void do_compute(void) {
   printf("kernel threads %d\n", kernel_threads());
 }
 
+static atomic_int ball;
+
+/// Waits for the ball by looking, and gives it back, a thousand times; unless that takes too long.
+static void* play(void* argument) {
+  const int side = *(int*)argument;
+  struct timespec begun, now;
+  clock_gettime(CLOCK_MONOTONIC, &begun);
+  for (int i = 0; i < 1000; ++i) {
+    for (long looks = 0; atomic_load(&ball) != side; ++looks) {
+      if (looks % 10000 != 0) continue;
+      clock_gettime(CLOCK_MONOTONIC, &now);
+      if (now.tv_sec - begun.tv_sec > 1) return NULL;
+    }
+    atomic_store(&ball, 1 - side);
+  }
+  return argument;
+}
+
+static void* use_all_processors(void* unused) {
+  cpu_set_t all;
+  memset(&all, 0xff, sizeof all);
+  must(sched_setaffinity(0, sizeof all, &all) == 0, "sched_setaffinity");
+  return unused;
+}
+
+/// Two threads that only go on if both run at the same time. "later": they get the processors when
+/// there are threads already.
+static void do_meet(const char* when) {
+  static int sides[2] = {0, 1};
+  pthread_t threads[2];
+  if (strcmp(when, "later") == 0) {
+    must(pthread_create(&threads[0], NULL, use_all_processors, NULL) == 0, "pthread_create");
+    must(pthread_join(threads[0], NULL) == 0, "pthread_join");
+    use_all_processors(NULL);
+  }
+  int met = 0;
+  for (int i = 0; i < 2; ++i)
+    must(pthread_create(&threads[i], NULL, play, &sides[i]) == 0, "pthread_create");
+  for (int i = 0; i < 2; ++i) {
+    void* result;
+    must(pthread_join(threads[i], &result) == 0, "pthread_join");
+    met += result != NULL;
+  }
+  printf(met == 2 ? "met\n" : "did not meet\n");
+}
+
 /// A filter that answers EPERM to one call, and leaves the rest alone.
 static void do_filter(int forbidden) {
   struct sock_filter code[] = {
@@ -350,6 +398,8 @@ int main(int argc, char** argv) {
     do_alone();
   else if (strcmp(what, "compute") == 0)
     do_compute();
+  else if (strcmp(what, "meet") == 0)
+    do_meet(argv[2]);
   else if (strcmp(what, "filter") == 0)
     do_filter(atoi(argv[2]));
   else if (strcmp(what, "inherited") == 0)
