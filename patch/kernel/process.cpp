@@ -29,7 +29,8 @@ void start_over_in_child(green& g) noexcept {
   g.counted_in = nullptr;
   m.files.reset_after_fork();
   reset_scheduler_after_fork(g);
-  if (m.lock.is_used()) set_kernel_mask(g.on->kernel_mask); // all was blocked meanwhile
+  g.on->kernel_blocks_all = false; // all was blocked meanwhile
+  set_kernel_mask(g.on->kernel_mask);
   // What others' calls kept open: nobody here goes on with them.
   for (int fd; (fd = next_own_descriptor(0, ~0u)) >= 0;)
     close_own(fd);
@@ -62,15 +63,15 @@ void before_spawn(green& g, std::uint64_t flags) noexcept {
 namespace {
 
 /// A child gets a copy of the machine, which must be whole: while that is made nobody else may
-/// change it.
-bool is_copied_locked(const green& g) noexcept {
-  return the_machine().lock.is_used() && !(g.spawn_flags & CLONE_VM);
+/// change it. And no signal finds the child before that is its own.
+bool is_copied(const green& g) noexcept {
+  return !(g.spawn_flags & CLONE_VM);
 }
 
 } // namespace
 
 void leave_for_spawn(green& g) noexcept {
-  if (!is_copied_locked(g)) return lend_for_spawn(g);
+  if (!is_copied(g)) return lend_for_spawn(g);
   g.on->kernel_blocks_all = true;
   set_kernel_mask(every_signal);
   keep_workers_still(true);
@@ -120,8 +121,12 @@ extern "C" void weft_after_spawn(weft::patch::syscall_frame* frame) {
   g.passthrough = 0;
   g.spawning = false;
   const bool in_child = frame->rax == 0;
-  if (is_copied_locked(g)) {
-    g.on->kernel_blocks_all = false;
+  if (is_copied(g)) {
+    // What had arrived is the parent's. The child begins to hear of its own when it is whole.
+    if (in_child)
+      g.on->signal_arrived = false;
+    else
+      g.on->kernel_blocks_all = false;
     keep_workers_still(false);
   } else if (!in_child) {
     regain_processor(g);

@@ -41,7 +41,6 @@ void signal_state::reset_after_fork(green& g) noexcept {
   forget_timers();
   forget_cpu_timers();
   waiter_descriptor = -1;
-  g.on->signal_arrived = false;
   g.on->kernel_mask = g.blocked;
 }
 

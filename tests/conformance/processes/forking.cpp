@@ -180,6 +180,35 @@ void child_has_no_pending_signals() {
   }).join();
 }
 
+// A child is there as soon as its parent knows its number.
+void signal_comes_at_once() {
+  const handling handler(SIGTERM, [](int) { _exit(7); });
+  pipe_pair end;
+  std::vector<std::thread> others;
+  for (int t = 0; t < 200; ++t)
+    others.emplace_back([&] {
+      char byte = 0;
+      (void)!read(end.reader, &byte, 1);
+    });
+  std::thread([] {
+    const blocked outer{SIGUSR1};
+    for (int round = 0; round < 100; ++round) {
+      const pid_t child = fork();
+      if (child == 0)
+        for (;;)
+          pause();
+      kill(child, SIGTERM);
+      int status = 0;
+      wait_until([&] { return waitpid(child, &status, WNOHANG) == child; }, "the child's end");
+      if (failures() > 0) kill(child, SIGKILL);
+      expect_equal(describe(status), "exited 7", "the child");
+    }
+  }).join();
+  close_once(end.writer);
+  for (std::thread& thread : others)
+    thread.join();
+}
+
 std::string at_fork_order;
 
 void at_fork_handlers() {
@@ -217,6 +246,7 @@ const checks registered{
     {"talk_over_pipes", talk_over_pipes},
     {"child_inherits_its_threads_mask", child_inherits_its_threads_mask},
     {"child_has_no_pending_signals", child_has_no_pending_signals},
+    {"child_hears_at_once", signal_comes_at_once},
     {"at_fork_handlers", at_fork_handlers},
     {"grandchildren", grandchildren},
 };
