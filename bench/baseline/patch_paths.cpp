@@ -39,13 +39,16 @@ namespace {
 using bench::count;
 
 struct paths : stage {
-  paths() { set_virtual_calls(phase::active); }
+  paths() {
+    set_virtual_calls(phase::active);
+    m().futexes.answer_at_once(); // as start.cpp has it
+  }
   ~paths() override { set_virtual_calls(phase::single); }
 
   void TestBody() override {
     green& company = bystander(); // without it, calls go to the kernel between the two parts
     bool over = false;
-    std::uint32_t go = 0;
+    std::uint32_t go = 0, nobodys = 0;
     start([&](green& g) {
       wait(g, go);
       while (!over)
@@ -53,6 +56,7 @@ struct paths : stage {
     });
     bench::count_nothing();
     count("patch: gettid", [&] { call(me(), SYS_gettid); });
+    count("patch: futex wake of nobody", [&] { wake(me(), nobodys); });
     count("patch: getppid, by the kernel", [&] { call(me(), SYS_getppid); });
     wake(me(), go);
     count("patch: sched_yield, there and back", [&] { call(me(), SYS_sched_yield); });
