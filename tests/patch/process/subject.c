@@ -206,17 +206,18 @@ static void do_compute(void) {
 }
 
 static atomic_int ball;
+static int patience; // seconds
 
-/// Waits for the ball by looking, and gives it back, a thousand times; unless that takes too long.
+/// Waits for the ball by looking, and gives it back, ten times; unless that takes too long.
 static void* play(void* argument) {
   const int side = *(int*)argument;
   struct timespec begun, now;
   clock_gettime(CLOCK_MONOTONIC, &begun);
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < 10; ++i) {
     for (long looks = 0; atomic_load(&ball) != side; ++looks) {
       if (looks % 10000 != 0) continue;
       clock_gettime(CLOCK_MONOTONIC, &now);
-      if (now.tv_sec - begun.tv_sec > 1) return NULL;
+      if (now.tv_sec - begun.tv_sec > patience) return NULL;
     }
     atomic_store(&ball, 1 - side);
   }
@@ -232,7 +233,8 @@ static void* use_all_processors(void* unused) {
 
 /// Two threads that only go on if both run at the same time. "later": they get the processors when
 /// there are threads already.
-static void do_meet(const char* when) {
+static void do_meet(const char* when, int seconds) {
+  patience = seconds;
   static int sides[2] = {0, 1};
   pthread_t threads[2];
   if (strcmp(when, "later") == 0) {
@@ -399,7 +401,7 @@ int main(int argc, char** argv) {
   else if (strcmp(what, "compute") == 0)
     do_compute();
   else if (strcmp(what, "meet") == 0)
-    do_meet(argv[2]);
+    do_meet(argv[2], atoi(argv[3]));
   else if (strcmp(what, "filter") == 0)
     do_filter(atoi(argv[2]));
   else if (strcmp(what, "inherited") == 0)
