@@ -4,6 +4,7 @@
 #include <liburing.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 
@@ -71,22 +72,31 @@ void transfer_ring::close() noexcept {
 
 void transfer_ring::push(socket_call& t) noexcept {
   t.result = socket_call::pending;
-  queued_.push_back(t);
-  if (++size_ >= capacity) flush();
+  pushed_.push_back(t);
+  if (++pushed_size_ >= capacity) flush();
+}
+
+void transfer_ring::push_ready(socket_call& t) noexcept {
+  t.result = socket_call::pending;
+  ready_.push_back(t);
 }
 
 void transfer_ring::flush() noexcept {
-  size_ = 0;
-  if (queued_.empty()) return;
+  pushed_size_ = 0;
+  if (empty()) return;
   socket_call* batch[capacity];
   unsigned count = 0;
-  while (!queued_.empty()) { // no more than `capacity`: push sees to it
-    socket_call& t = queued_.pop_front();
-    if (t.stale && t.stale(t))
-      finish(t, -EBADF);
-    else
-      batch[count++] = &t;
-  }
+  const auto take = [&](list<socket_call>& from, unsigned most) {
+    for (; most != 0 && !from.empty(); --most) {
+      socket_call& t = from.pop_front();
+      if (t.stale && t.stale(t))
+        finish(t, -EBADF);
+      else
+        batch[count++] = &t;
+    }
+  };
+  take(pushed_, capacity); // there are no more: push sees to it
+  take(ready_, std::min(ready_at_once, capacity - count));
   last_batch_ = count;
   const unsigned done = count >= worth_a_batch && open() ? submit(batch, count) : 0;
   for (unsigned i = done; i < count; ++i)
@@ -137,8 +147,9 @@ unsigned transfer_ring::submit(socket_call* const* batch, unsigned count) noexce
 }
 
 void transfer_ring::reset_after_fork() noexcept {
-  queued_.reset();
-  size_ = last_batch_ = 0;
+  pushed_.reset();
+  ready_.reset();
+  pushed_size_ = last_batch_ = 0;
   close(); // this process's descriptor and mappings of it: nothing that the parent has is touched
   refused_ = false;
 }

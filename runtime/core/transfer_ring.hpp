@@ -24,10 +24,11 @@ struct socket_call : list_hook<> {
   int fd = -1;
   int flags = 0; // besides MSG_DONTWAIT
   void* data = nullptr;
-  std::size_t size = 0;     // at most `largest`
-  ssize_t result = pending; // of the call, or -errno
-  std::uint32_t ticket = 0; // the descriptor's when it was queued, for reactor::clear
-  void* owner = nullptr;    // for `done`
+  std::size_t size = 0;         // at most `largest`
+  ssize_t result = pending;     // of the call, or -errno
+  std::uint32_t ticket = 0;     // the descriptor's when it was queued, for reactor::clear
+  std::uint32_t generation = 0; // likewise, for `stale`
+  void* owner = nullptr;        // for `done`
   /// Asked right before the call is made: whether `fd` is another file's by now. The result is
   /// -EBADF then. May be null.
   bool (*stale)(const socket_call&) noexcept = nullptr;
@@ -47,8 +48,11 @@ struct socket_call : list_hook<> {
 class transfer_ring {
  public:
   using done_function = void (*)(socket_call&) noexcept;
-  /// As many are made at once; asked for more, `push` makes those that are queued.
-  static constexpr unsigned capacity = 64;
+  /// As many are made at once; asked for more, `push` makes some.
+  static constexpr unsigned capacity = 32;
+  /// Of what is ready, as many: their fibers run next, and what they ask for is made with the next
+  /// of these. With a thousand connections all at once would have left the cache by then.
+  static constexpr unsigned ready_at_once = 16;
   /// Fewer are made one by one: entering the ring costs as much as two plain calls.
   static constexpr unsigned worth_a_batch = 3;
 
@@ -61,12 +65,14 @@ class transfer_ring {
   /// Whether this process can have a ring that knows both calls: 0, or why not (-errno).
   [[nodiscard]] static int probe() noexcept;
 
-  /// Queues it until the next `flush`.
+  /// Queues it for the next `flush`.
   void push(socket_call& t) noexcept;
-  /// Makes what is queued. Never waits.
+  /// Queues one whose socket became ready, behind all others.
+  void push_ready(socket_call& t) noexcept;
+  /// Makes what was pushed, and the first of those that are ready. Never waits.
   void flush() noexcept;
 
-  [[nodiscard]] bool empty() const noexcept { return queued_.empty(); }
+  [[nodiscard]] bool empty() const noexcept { return pushed_.empty() && ready_.empty(); }
   /// Whether what is about to be done is likely to be one of many: the last flush was.
   [[nodiscard]] bool is_busy() const noexcept { return last_batch_ >= worth_a_batch; }
   /// How many batches it had the kernel make.
@@ -87,8 +93,9 @@ class transfer_ring {
   }
 
   done_function done_;
-  list<socket_call> queued_;
-  unsigned size_ = 0; // of those at most, as some may have been withdrawn
+  list<socket_call> pushed_;
+  list<socket_call> ready_;
+  unsigned pushed_size_ = 0; // at most, as some may have been withdrawn
   unsigned last_batch_ = 0;
   bool refused_ = false;
   std::uint64_t batches_ = 0;

@@ -137,8 +137,11 @@ int operation::wait_on_hub(checked_call* call) {
   waiter.owner = h.running();
   if (const int failed = add_waiter(h, waiter); failed < 0) return failed;
   if (call) {
-    // No other fiber runs between the event and the call.
-    call->stale = nullptr;
+    // Not by the epoch: after an audit the record is of none. What another hub closes between the
+    // event and the call is as if it did so between the fiber's wake-up and its own call.
+    call->stale = [](const core::socket_call& c) noexcept {
+      return static_cast<const checked_call&>(c).entry->generation != c.generation;
+    };
     call->result = core::socket_call::pending;
     waiter.to_make = call;
   }
@@ -149,6 +152,7 @@ int operation::wait_on_hub(checked_call* call) {
     ticket_ = call->ticket;
     return 0;
   }
+  if (call && call->linked()) call->unlink();
   if (woken == detail::wake::interrupted) h.throw_interrupt();
   if (!came) return -ETIMEDOUT;
   return waiter.came == 0 ? -EBADF : 0; // closed under us

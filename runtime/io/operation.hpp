@@ -99,7 +99,6 @@ class operation {
   /// file's.
   struct checked_call : core::socket_call {
     const core::descriptor* entry = nullptr;
-    std::uint32_t generation = 0;
     std::uint32_t epoch = 0;
   };
 

@@ -60,8 +60,10 @@ hub::hub()
 void hub::descriptor_ready(core::io_waiter& w) noexcept {
   hub& h = *detail::this_hub;
   if (!w.to_make || w.came == 0) return h.unpark(*static_cast<state*>(w.owner));
-  w.to_make->ticket = h.reactor_->ticket(w.fd);
-  h.transfers_->push(*w.to_make);
+  const core::descriptor* const d = h.reactor_->entry(w.fd);
+  w.to_make->ticket = d->changes;
+  w.to_make->generation = d->generation;
+  h.transfers_->push_ready(*w.to_make);
 }
 
 hub& hub::make_for_this_thread() {

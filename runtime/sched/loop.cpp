@@ -125,7 +125,7 @@ void hub::wait_for_events() noexcept {
   trim_carriers();
   collect_foreign_blocks();
   blocks_.trim();
-  if (transfers_ && !transfers_->empty()) {
+  while (transfers_ && !transfers_->empty()) {
     transfers_->flush();
     if (!ready_.empty()) return;
   }
@@ -168,7 +168,7 @@ void hub::wait_for_events() noexcept {
   }
 }
 
-/// What is ready to be received or sent is so in one go.
+/// Of what is ready to be received or sent, some is so in one go.
 void hub::poll_descriptors(core::nanoseconds until) noexcept {
   reactor_->poll(until);
   if (transfers_) transfers_->flush();

@@ -164,6 +164,26 @@ TEST_F(transfer_ring_test, more_than_there_is_room_for_are_made_in_between) {
     EXPECT_EQ(c.result, 1);
 }
 
+TEST_F(transfer_ring_test, what_is_ready_is_made_some_at_a_time_after_what_was_pushed) {
+  constexpr unsigned at_once = transfer_ring::ready_at_once;
+  fd_pair& p = make_pair();
+  const auto ready = [&](const char* text) {
+    ask(kind::send, p.first, text).unlink();
+    ring_.push_ready(calls_.back());
+  };
+  for (unsigned i = 0; i < at_once; ++i)
+    ready("r");
+  ready("R");
+  ask(kind::send, p.first, "p");
+  ring_.flush();
+  EXPECT_EQ(received(p.second), "p" + std::string(at_once, 'r'));
+  EXPECT_FALSE(ring_.empty());
+  ask(kind::send, p.first, "q");
+  ring_.flush();
+  EXPECT_EQ(received(p.second), "qR");
+  EXPECT_TRUE(ring_.empty());
+}
+
 TEST_F(transfer_ring_test, a_withdrawn_call_is_not_made) {
   fd_pair& p = make_pair();
   for (const char* text : {"a", "b", "c", "d", "e"})
