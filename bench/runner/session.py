@@ -65,7 +65,12 @@ class Session:
         # {what: {peer: [[(x, y), ...] of each round]}}, for plots.
         self.curves = {}
         self.curve_titles = {}
+        self.deadline = None
         self.progress = Progress()
+
+    def is_late(self):
+        """Whether what is measured now has had its time: of a quick run, which is over within five minutes."""
+        return self.deadline is not None and time.monotonic() > self.deadline
 
     @property
     def processor(self):
@@ -152,6 +157,11 @@ class Session:
         meter = LoadMeter()
         out = set()
         for number in range(rounds):
+            if self.is_late():
+                if number == 0:
+                    for record in (record for records in found.values() for record in records.values()):
+                        record.missing = "left out: this machine takes longer than a quick run may"
+                break
             for peer in peers:
                 if peer.name in out or (peer.rounds is not None and number >= peer.rounds):
                     continue
