@@ -10,7 +10,6 @@ import argparse
 import pathlib
 import signal
 import sys
-import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -50,11 +49,9 @@ def main():
     broken_off = False
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(machine.sentence(about), flush=True)
-    session.deadline = time.monotonic() if arguments.quick and not arguments.section else None
     for name in arguments.section or SECTIONS:
         section = load(name)
-        if session.deadline is not None:
-            session.deadline += SECTIONS[name]
+        session.begin(SECTIONS[name] if arguments.quick and not arguments.section else None)
         sections.append(section)
         titles[name] = section.TITLE
         before = len(session.records)

@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import statistics
 import subprocess
+import sys
 
 from runner.records import ratio
 from runner.report import by_case
@@ -23,7 +24,10 @@ def _draw(path, width, height, title, subtitle, commands):
               f"set title {_quoted(title)} . \"\\n{{/*0.8 {subtitle}}}\" enhanced",
               "set border 3", "set xtics nomirror", "set ytics nomirror", "set grid ytics lc rgb '#dddddd'", "set key outside right top noenhanced",
               *commands]
-    subprocess.run(["gnuplot"], input="\n".join(script).encode(), check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run(["gnuplot"], input="\n".join(script).encode(), check=False, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE)
+    if done.returncode != 0:
+        print(f"no {path}: {done.stderr.decode(errors='replace')[:300].strip()}", file=sys.stderr)
 
 
 def bars(path, title, subtitle, records, patterns, peers, against=None):

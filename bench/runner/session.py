@@ -65,12 +65,26 @@ class Session:
         # {what: {peer: [[(x, y), ...] of each round]}}, for plots.
         self.curves = {}
         self.curve_titles = {}
-        self.deadline = None
+        # Of a quick run: when what is measured now began, is to be over, and the part of that time after which no
+        # further round begins.
+        self.began = self.deadline = None
+        self.pace = 1.0
         self.progress = Progress()
 
-    def is_late(self):
-        """Whether what is measured now has had its time: of a quick run, which is over within five minutes."""
-        return self.deadline is not None and time.monotonic() > self.deadline
+    def begin(self, seconds):
+        """A section begins, that has so much time and what those before it have left; None: all there is."""
+        if seconds is not None:
+            self.began = self.deadline or time.monotonic()
+            self.deadline = self.began + seconds
+        self.pace = 1.0
+
+    def is_late(self, part):
+        """Whether that part of its time is over."""
+        if self.deadline is None:
+            return False
+        now = time.monotonic()
+        begun = min(self.began, now)
+        return now > begun + part * (self.deadline - begun)
 
     @property
     def processor(self):
@@ -157,7 +171,7 @@ class Session:
         meter = LoadMeter()
         out = set()
         for number in range(rounds):
-            if self.is_late():
+            if self.is_late(1.0 if number == 0 else self.pace):
                 if number == 0:
                     for record in (record for records in found.values() for record in records.values()):
                         record.missing = "left out: this machine takes longer than a quick run may"
