@@ -33,6 +33,7 @@ def measure(session):
 
         return Peer(name, run)
 
+    session.alternate([IDLE], [peer("weft", IDLE, 1e3)], min(session.rounds, 3))
     # A million take seconds to start.
     counts = (10, 10_000, 100_000) if session.quick else COUNTS
     for operation, title in OPERATIONS.items():
@@ -48,4 +49,3 @@ def measure(session):
         for name, points in curve.items():
             session.keep_curve(f"growth/{operation}", name, points, f"{title[0].upper()}{title[1:]}",
                                ("fibers", "ns of processor time"))
-    session.alternate([IDLE], [peer("weft", IDLE, 1e3)], min(session.rounds, 3))

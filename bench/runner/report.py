@@ -96,11 +96,15 @@ def reading(records):
                                          else f"the figure divided by that of {reference}"
                                          for reference in sorted(references, key=str))
     lines = [f"{shares}; others kept {max(record.load for record in records):.1f} processors busy at most"]
-    reasons = {}
+    reasons = {}  # {why: {peer: its first such record}}; of failures only the first is told
     for record in records:
         if record.missing:
-            reasons.setdefault((record.peer, record.missing.split(":")[0]), record)
-    lines += [f"{peer}: {record.missing} ({record.case.name})" for (peer, _), record in reasons.items()]
+            kind = record.missing.split(":")[0]
+            of_kind = reasons.setdefault(record.missing if kind != "failed" else f"{record.peer} {kind}", {})
+            of_kind.setdefault(record.peer, record)
+    for peers in reasons.values():
+        first = next(iter(peers.values()))
+        lines.append(f"{', '.join(peers)}: {first.missing} ({first.case.name})")
     return "\n".join(lines)
 
 
