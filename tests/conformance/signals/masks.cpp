@@ -144,8 +144,9 @@ void process_signal_prefers_the_first_thread() {
       kill(getppid(), SIGUSR1);
       _exit(0);
     }
-    const int result = poll(nullptr, 0, 10'000);
-    expect_errno(result, EINTR, "poll of the first thread");
+    const bool is_late = handled.load() == i; // am I, on a busy machine
+    const int result = is_late ? -1 : poll(nullptr, 0, 10'000);
+    if (!is_late) expect_errno(result, EINTR, "poll of the first thread");
     expect_equal(handled_by.load(), getpid(), "handled by the first thread");
     expect_equal(handled.load(), i, "handled once");
     waitpid(child, nullptr, 0);
