@@ -18,12 +18,18 @@ namespace weft::patch {
 /// After a call that did not have to wait. Who is always served at once, since the other end is
 /// quick, would else run until it is preempted, and with hundreds of its like each would wait for
 /// seconds.
-inline void share_processor(green& g) noexcept {
+/// `before` is called first, if others are given a turn.
+template <class Before>
+void share_processor(green& g, Before&& before) noexcept {
   constexpr unsigned in_a_row = 64;
   if (++g.calls_at_once < in_a_row || g.fiber) return;
   g.calls_at_once = 0;
+  before();
   look_for_events(g);
   yield(g);
+}
+inline void share_processor(green& g) noexcept {
+  share_processor(g, [] {});
 }
 
 /// A call of g's on one descriptor that may have to wait for it, as long as `span`
@@ -109,8 +115,7 @@ long until_done(file_call& call, std::size_t wanted, Attempt&& attempt) noexcept
       if (result > 0 && static_cast<std::size_t>(result) < wanted)
         reactor.note_partial(fd, direction, ticket);
       if (result != -EAGAIN || call.is_nonblocking()) {
-        call.hold(); // it may go on with the rest
-        share_processor(call.caller());
+        share_processor(call.caller(), [&] { call.hold(); }); // it may go on with the rest
         return result;
       }
     } else if (call.is_nonblocking()) {

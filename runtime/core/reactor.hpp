@@ -18,6 +18,8 @@ inline constexpr io_events io_out = 0x004;          // EPOLLOUT
 inline constexpr io_events io_error = 0x008;        // EPOLLERR
 inline constexpr io_events io_hangup = 0x010;       // EPOLLHUP
 inline constexpr io_events io_read_hangup = 0x2000; // EPOLLRDHUP
+/// Of which a reactor remembers whether they are ready.
+inline constexpr io_events io_directions = io_in | io_out | io_priority;
 
 /// The other bits that poll(2) and epoll know (RDNORM, RDBAND, WRNORM, WRBAND, MSG) follow
 /// from those: a waiter for one of them asks for io_in, io_out or io_priority.
@@ -69,16 +71,33 @@ class reactor {
   ~reactor();
 
   /// Number of readiness changes seen on `fd`, to be passed to `clear`.
-  [[nodiscard]] std::uint32_t ticket(int fd) noexcept;
+  [[nodiscard]] std::uint32_t ticket(int fd) noexcept {
+    const descriptor* d = table_.find(fd);
+    return d ? d->changes : 0;
+  }
   /// Whether trying is worth while: false only if it is known that it would block.
-  [[nodiscard]] bool maybe_ready(int fd, io_events what) noexcept;
+  [[nodiscard]] bool maybe_ready(int fd, io_events what) noexcept {
+    const descriptor* d = table_.find(fd);
+    return !d || (what & ~d->not_ready) != 0;
+  }
   /// A try found `what` not ready. No effect if something came since `ticket` was drawn.
-  void clear(int fd, io_events what, std::uint32_t ticket) noexcept;
+  void clear(int fd, io_events what, std::uint32_t ticket) noexcept {
+    descriptor* d = table_.find(fd);
+    // Of a descriptor that is not registered no event would ever undo it.
+    if (d && d->registered && d->changes == ticket) d->not_ready |= what & io_directions;
+  }
   /// A transfer did less than was asked for: on a TCP stream on which neither end nor
   /// error nor urgent data was seen this means "not ready any more" and saves the
   /// EAGAIN. On everything else (SCM_RIGHTS stop short on AF_UNIX, datagrams, ttys) it
   /// says nothing and has no effect.
-  void note_partial(int fd, io_events what, std::uint32_t ticket) noexcept;
+  void note_partial(int fd, io_events what, std::uint32_t ticket) noexcept {
+    descriptor* d = table_.find(fd);
+    if (!d || !d->registered || d->seen != 0) return;
+    if (d->type == descriptor::kind::unknown) [[unlikely]]
+      find_kind(fd, *d);
+    if (d->type == descriptor::kind::tcp_stream && d->changes == ticket)
+      d->not_ready |= what & io_directions;
+  }
 
   /// Queues `w` (fd, wanted, owner set) until one of its events comes. Registers the
   /// descriptor if it is not. Returns 0, or -EPERM (a regular file: always ready),
@@ -162,6 +181,7 @@ class reactor {
   void reset_after_fork() noexcept;
 
  private:
+  static void find_kind(int fd, descriptor& d) noexcept;
   int register_descriptor(int fd, descriptor& d) noexcept;
   int open_epoll() noexcept;
   int look_again(int fd, descriptor& d) noexcept;

@@ -12,7 +12,6 @@ namespace {
 static_assert(io_in == EPOLLIN && io_priority == EPOLLPRI && io_out == EPOLLOUT &&
               io_error == EPOLLERR && io_hangup == EPOLLHUP && io_read_hangup == EPOLLRDHUP);
 
-constexpr io_events directions = io_in | io_out | io_priority;
 constexpr io_events wakes_everyone = io_error | io_hangup;
 // No descriptor has number -1, nor -2.
 constexpr std::uint64_t interrupt_mark = UINT64_MAX;
@@ -31,8 +30,8 @@ epoll_event interest_in(int fd, const descriptor& d) noexcept {
 
 // What to try again after `events`: a hang-up makes reading return at once, an error all.
 io_events made_ready(io_events events) noexcept {
-  if (events & wakes_everyone) return directions;
-  return (events & directions) | (events & io_read_hangup ? io_in : 0);
+  if (events & wakes_everyone) return io_directions;
+  return (events & io_directions) | (events & io_read_hangup ? io_in : 0);
 }
 
 void forget_state(descriptor& d) noexcept {
@@ -52,29 +51,8 @@ reactor::~reactor() {
   if (epoll_ >= 0) sys::close(epoll_);
 }
 
-std::uint32_t reactor::ticket(int fd) noexcept {
-  const descriptor* d = table_.find(fd);
-  return d ? d->changes : 0;
-}
-
-bool reactor::maybe_ready(int fd, io_events what) noexcept {
-  const descriptor* d = table_.find(fd);
-  return !d || (what & ~d->not_ready) != 0;
-}
-
-void reactor::clear(int fd, io_events what, std::uint32_t ticket) noexcept {
-  descriptor* d = table_.find(fd);
-  // Of a descriptor that is not registered no event would ever undo it.
-  if (!d || !d->registered || d->changes != ticket) return;
-  d->not_ready |= what & directions;
-}
-
-void reactor::note_partial(int fd, io_events what, std::uint32_t ticket) noexcept {
-  descriptor* d = table_.find(fd);
-  if (!d || !d->registered || d->seen != 0) return;
-  if (d->type == descriptor::kind::unknown)
-    d->type = sys::is_tcp_stream(fd) ? descriptor::kind::tcp_stream : descriptor::kind::other;
-  if (d->type == descriptor::kind::tcp_stream) clear(fd, what, ticket);
+void reactor::find_kind(int fd, descriptor& d) noexcept {
+  d.type = sys::is_tcp_stream(fd) ? descriptor::kind::tcp_stream : descriptor::kind::other;
 }
 
 int reactor::open_epoll() noexcept {
@@ -115,7 +93,7 @@ int reactor::add(io_waiter& w) noexcept {
   if (!d->registered) {
     if (const int failed = register_descriptor(w.fd, *d); failed < 0) return failed;
   } else if (!w.only_new &&
-             ((w.wanted & ~directions) != 0 || (w.wanted & directions & ~d->not_ready) != 0 ||
+             ((w.wanted & ~io_directions) != 0 || (w.wanted & io_directions & ~d->not_ready) != 0 ||
               w.wanted == 0 || d->seen != 0)) {
     // The edge may be behind us: it came between the caller's try and now, or nobody tried. What
     // was seen to end may have been closed since: then the kernel says so.
