@@ -59,6 +59,7 @@ struct green : entry_state,
   core::context suspended = nullptr; // valid while parked or ready
   worker* on = nullptr;              // where it runs, or ran last
   processor* last = nullptr;         // where it ran last, if there are several
+  std::uint64_t ready_as = 0; // which of all that became ready it was (processor_set::arrivals)
   std::uint64_t turn_begun = 0;      // and since when, by the time-stamp counter
   std::uint64_t turn = 0;            // how long it runs at a time, on average
   worker* bound = nullptr;           // the kernel thread of its own, if it has one

@@ -6,7 +6,7 @@
 #define WEFT_PATCH_KERNEL_NATIVE_LAYOUT_H
 
 #define WEFT_GREEN_ON 112
-#define WEFT_WORKER_STATE 552
+#define WEFT_WORKER_STATE 560
 
 /* worker_state */
 #define WEFT_RUNNING 0

@@ -48,9 +48,6 @@ class ready_queue {
 struct alignas(64) processor {
   ready_queue ready;
 
-  /// A thread from the queue that all share goes before these.
-  bool shared_is_next = false;
-
   /// Switches left until events are looked at although threads are ready.
   unsigned budget = 0;
 
@@ -119,8 +116,9 @@ class processor_set {
   /// All are idle, and empty, but the first, which w holds.
   void reset(worker& w) noexcept;
 
-  /// Of all of them.
+  /// Of all of them: who has had its share. It is behind whoever became ready before it, wherever.
   ready_queue shared;
+  std::uint64_t arrivals = 0; // in all queues
 
   /// Who waits for events while its processor is idle, until when, and whether it was called to
   /// work, or another worker was, and has not begun yet.

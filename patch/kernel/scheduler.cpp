@@ -28,6 +28,7 @@ namespace {
 [[gnu::noinline]] void enqueue_among_several(green& g) noexcept {
   machine& m = the_machine();
   processor& p = queue_for(g);
+  g.ready_as = g.urgent ? 0 : ++m.processors.arrivals;
   if (g.urgent)
     p.ready.push_front(g);
   else if (g.had_its_share)

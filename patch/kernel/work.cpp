@@ -85,7 +85,7 @@ void poll_alone(machine& m) noexcept {
 
 /// Where several do: looks for events if no other does.
 void poll_beside_others(machine& m, processor& p) noexcept {
-  if (p.budget > 0 || p.ready.empty()) return;
+  if (p.budget > 0 || (p.ready.empty() && m.processors.shared.empty())) return;
   p.budget = turns_between_polls;
   if (m.processors.poller) return;
   if (awaits_events(m) || m.clocks.look_is_due()) wait_for_events(m, 0);
@@ -122,6 +122,13 @@ void pass_processor(worker& w, worker& other) noexcept {
   w.holds = nullptr;
   w.state.store(worker_state::without, std::memory_order_relaxed);
   give_processor(p, other);
+}
+
+/// A thread that has had its share is the next if it has waited for longer than who waits here.
+void take_shared(processor_set& all, processor& p) noexcept {
+  if (all.shared.empty()) return;
+  if (p.ready.empty() || all.shared.front().ready_as < p.ready.front().ready_as)
+    p.ready.push_front(all.shared.pop());
 }
 
 /// Whether an idle worker is to wait for events: nobody does, and nobody runs who will look soon.
@@ -195,8 +202,7 @@ bool are_others_asleep() noexcept {
   machine& m = the_machine();
   if (!m.processors.several()) return true;
   if (m.processors.poller) m.reactor.interrupt();
-  return !m.processors.poller && !m.processors.help_is_coming &&
-         m.processors.held() == 1;
+  return !m.processors.poller && !m.processors.help_is_coming && m.processors.held() == 1;
 }
 
 void work(worker& w) noexcept {
@@ -223,10 +229,7 @@ void work(worker& w) noexcept {
       rest(m, w);
       continue;
     }
-    // By turns one of those that compute, and those that wait here.
-    p.shared_is_next = !p.shared_is_next || p.ready.empty();
-    if (p.shared_is_next && !m.processors.shared.empty())
-      p.ready.push_front(m.processors.shared.pop());
+    take_shared(m.processors, p);
     if (several && !has_work(w, p)) {
       rest(m, w);
       continue;
