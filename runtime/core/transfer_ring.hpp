@@ -49,10 +49,10 @@ class transfer_ring {
  public:
   using done_function = void (*)(socket_call&) noexcept;
   /// As many are made at once; asked for more, `push` makes some.
-  static constexpr unsigned capacity = 32;
+  static constexpr unsigned capacity = 64;
   /// Of what is ready, as many: their fibers run next, and what they ask for is made with the next
   /// of these. With a thousand connections all at once would have left the cache by then.
-  static constexpr unsigned ready_at_once = 16;
+  static constexpr unsigned ready_at_once = 32;
   /// Fewer are made one by one: entering the ring costs as much as two plain calls.
   static constexpr unsigned worth_a_batch = 3;
 
