@@ -147,8 +147,10 @@ bool is_poller_needed(machine& m) noexcept {
 void rest(machine& m, worker& w) noexcept {
   m.processors.vacate(w);
   w.state.store(worker_state::without, std::memory_order_relaxed);
-  if (w.bound && m.processors.is_anything_ready()) call_help();
-  if (w.bound) return;
+  if (w.bound) { // neither others' threads nor others' events are for it
+    if (m.processors.is_anything_ready() || is_poller_needed(m)) call_help();
+    return;
+  }
   while (is_poller_needed(m) && !w.retired) {
     follow_credentials(w);
     if (w.kernel_blocks_all || m.signals.worker_mask() != w.kernel_mask) {

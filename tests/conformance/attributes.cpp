@@ -340,6 +340,30 @@ void alone_again() {
   });
 }
 
+// Whoever has a kernel thread of its own sees to nobody else, and yet somebody has to look at the
+// clock when all of them sleep.
+void all_sleep_in_kernel_threads_of_their_own() {
+  const auto keep_to_itself = [] {
+    cpu_set_t mine;
+    sched_getaffinity(0, sizeof mine, &mine);
+    expect_equal(sched_setaffinity(0, sizeof mine, &mine), 0, "sched_setaffinity");
+  };
+  in_a_child([&] {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i)
+      threads.emplace_back([&] {
+        keep_to_itself();
+        for (int n = 0; n < 3; ++n)
+          usleep(200'000);
+      });
+    keep_to_itself();
+    for (int n = 0; n < 3; ++n)
+      usleep(200'000);
+    for (std::thread& thread : threads)
+      thread.join();
+  });
+}
+
 const checks registered{
     {"bare_call_changes_one_thread", bare_call_changes_one_thread},
     {"bare_call_of_the_main_thread", bare_call_of_the_main_thread},
@@ -354,6 +378,7 @@ const checks registered{
     {"affinity_from_the_beginning", affinity_from_the_beginning},
     {"seccomp_filter", seccomp_filter},
     {"many_with_kernel_threads_of_their_own", many_with_kernel_threads_of_their_own},
+    {"all_sleep_in_kernel_threads_of_their_own", all_sleep_in_kernel_threads_of_their_own},
     {"alone_again", alone_again},
 };
 
