@@ -138,6 +138,14 @@ long on_rt_sigtimedwait(green& g, syscall_frame& f) noexcept {
   return result;
 }
 
+siginfo_t sent_by_this_process(int code) noexcept {
+  siginfo_t info{};
+  info.si_code = code;
+  info.si_pid = the_machine().main_tid;
+  info.si_uid = static_cast<uid_t>(raw_syscall(SYS_getuid));
+  return info;
+}
+
 /// A signal for one thread of this process.
 long send_to_thread(green& g, pid_t tid, int signal, const siginfo_t* given) noexcept {
   green* target = find_thread(tid);
@@ -147,14 +155,7 @@ long send_to_thread(green& g, pid_t tid, int signal, const siginfo_t* given) noe
   // What no thread can hold back is the kernel's, and the whole process's.
   if (signal == SIGKILL || signal == SIGSTOP)
     return raw_syscall(SYS_kill, the_machine().main_tid, signal);
-  siginfo_t info{};
-  if (given) {
-    info = *given;
-  } else {
-    info.si_code = SI_TKILL;
-    info.si_pid = the_machine().main_tid;
-    info.si_uid = static_cast<uid_t>(raw_syscall(SYS_getuid));
-  }
+  siginfo_t info = given ? *given : sent_by_this_process(SI_TKILL);
   info.si_signo = signal;
   send_signal(*target, info);
   (void)g;
@@ -175,11 +176,8 @@ bool is_kernels_to_send(pid_t to, int signal) noexcept {
 
 long on_kill(green& g, syscall_frame& f) noexcept {
   if (is_kernels_to_send(number(f.rdi), number(f.rsi))) return pass_to_kernel;
-  siginfo_t info{};
+  siginfo_t info = sent_by_this_process(SI_USER);
   info.si_signo = number(f.rsi);
-  info.si_code = SI_USER;
-  info.si_pid = the_machine().main_tid;
-  info.si_uid = static_cast<uid_t>(raw_syscall(SYS_getuid));
   send_to_own_process(g, info);
   return 0;
 }
