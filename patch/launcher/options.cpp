@@ -160,8 +160,8 @@ Runs an unmodified threaded program with its threads as green threads.
 
   --verbose          say what is patched, and what is not
   --workers N        kernel threads that run the program's threads at a time:
-                     1, if not given, for one after the other; 0 for as many
-                     as the processors that the program may use
+                     0, if not given, for as many as the processors that the
+                     program may use; 1 for one thread after the other
   --stats            print switches, parks and the most green threads at exit
   --stats=json[:F]   the same as a line of JSON, added to the file F
   --stack-size N     stack of threads that ask for none: bytes, or with K, M, G

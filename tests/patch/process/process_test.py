@@ -126,15 +126,15 @@ class Statistics(Case):
     def test_of_threads_that_run_side_by_side(self):
         expected = 0, "met\n", ""
         self.assertEqual(native("meet", "now", "30"), expected)
-        for options in (["--workers", "0"], ["--workers", "2"], ["--workers", "8"]):
+        for options in ([], ["--workers", "0"], ["--workers", "2"], ["--workers", "8"]):
             self.assertEqual(weft("meet", "now", "30", options=["--no-preempt", *options]), expected, options)
-        # The limit.
-        self.assertEqual(weft("meet", "now", "1", options=["--no-preempt"])[1], "did not meet\n")
+        one = ["--no-preempt", "--workers", "1"]
+        self.assertEqual(weft("meet", "now", "1", options=one)[1], "did not meet\n")
 
     @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "one processor")
     def test_processors_that_come_later(self):
         one = ["taskset", "-c", str(min(os.sched_getaffinity(0)))]
-        under_weft = [*one, LAUNCHER, "--workers", "0", "--no-preempt", SUBJECT]
+        under_weft = [*one, LAUNCHER, "--no-preempt", SUBJECT]
         self.assertEqual(run([*one, SUBJECT, "meet", "later", "30"]), (0, "met\n", ""))
         self.assertEqual(run([*under_weft, "meet", "now", "1"])[1], "did not meet\n")
         # The limit.
