@@ -157,7 +157,10 @@ patch_status patch_all_objects(site_report& report) noexcept {
     m.lock.release();
   }
   if (wanted.verbose) tell(report);
-  if (wanted.statistics != report_form::none) keep_report_open();
+  if (wanted.statistics != report_form::none) {
+    keep_report_open();
+    begin_statistics();
+  }
   const char* const file = wanted.statistics_file;
   if (*file && !open_statistics_file(file))
     line_printer{} << "weft: cannot write statistics to " << file;

@@ -30,6 +30,8 @@ void note_turn(green& from, green& to, processor* p) noexcept {
   const std::uint64_t now = __builtin_ia32_rdtsc();
   from.turn = (3 * from.turn + (now - from.turn_begun)) / 4;
   to.turn_begun = now;
+  if (to.last == p) return;
+  if (to.last && &to != &from.on->idle) ++p->stats.migrations;
   to.last = p;
 }
 
@@ -51,12 +53,21 @@ void call_help() noexcept {
   if (m.processors.idle() == 0) return;
   m.processors.help_is_coming = true;
   ++m.stats.helps;
-  if (m.processors.poller) return m.reactor.interrupt();
+  if (m.processors.poller) {
+    m.processors.poller->helps = true;
+    return m.reactor.interrupt();
+  }
   worker* spare = take_any_spare();
   if (!spare) return m.monitor.make_worker();
+  spare->helps = true;
   processor& p = *m.processors.find_idle();
   m.processors.occupy(p, *spare);
   give_processor(p, *spare);
+}
+
+void came_for_nothing(worker& w) noexcept {
+  w.helps = false;
+  ++the_machine().stats.helps_in_vain;
 }
 
 namespace {
@@ -79,7 +90,7 @@ bool steal(processor& p) noexcept {
   if (!victim) return false;
   for (unsigned n = (victim->ready.length() + 1) / 2; n > 0 && may_be_stolen(*victim); --n) {
     p.ready.push_back(victim->ready.pop());
-    ++m.stats.steals;
+    ++p.stats.steals;
   }
   return true;
 }

@@ -46,16 +46,16 @@ void hand_over(worker& w) noexcept {
   if (!other) return;
   auto expected = worker_state::in_native;
   if (w.state.compare_exchange_strong(expected, worker_state::without)) {
-    ++the_machine().stats.hand_overs;
     // Perhaps another one than it was found with, if that was some time ago.
+    ++w.holds->stats.hand_overs;
     give_processor(*w.holds, *other);
   } else {
     return_spare(*other);
   }
 }
 
-void preempt(worker& w) noexcept {
-  ++the_machine().stats.preemptions;
+void preempt(processor& p, worker& w) noexcept {
+  ++p.stats.preemptions;
   w.preempt = true;
   send_errand(w, errand::preempt);
 }
@@ -64,7 +64,7 @@ void preempt(worker& w) noexcept {
 struct sight {
   worker* holder = nullptr;
   std::uint32_t native_calls = 0;
-  std::uint64_t turns = 0;
+  std::uint64_t switches = 0;
   core::nanoseconds kept_since = 0; // by the same thread
 };
 
@@ -84,10 +84,10 @@ void look_after(machine& m, processor& p, sight& last, core::nanoseconds time,
     return;
   }
   const std::uint32_t calls = holder->native_calls.load(std::memory_order_relaxed);
-  const std::uint64_t turns = p.turns.load(std::memory_order_relaxed);
-  const bool moved = turns != last.turns || holder != last.holder;
+  const std::uint64_t switches = p.stats.switches.load(std::memory_order_relaxed);
+  const bool moved = switches != last.switches || holder != last.holder;
   const bool same_call = !moved && calls == last.native_calls;
-  last = {holder, calls, turns, moved ? time : last.kept_since};
+  last = {holder, calls, switches, moved ? time : last.kept_since};
   all.moved = all.moved || moved;
   if (!m.processors.several() && m.polling.load(std::memory_order_relaxed)) {
     all.busy = all.busy || moved;
@@ -106,7 +106,7 @@ void look_after(machine& m, processor& p, sight& last, core::nanoseconds time,
   all.held_up = all.held_up || (!moved && !p.ready.empty());
   if (time - last.kept_since >= share && the_configuration().preempt) {
     last.kept_since = time;
-    preempt(*holder);
+    preempt(p, *holder);
   }
 }
 

@@ -132,6 +132,7 @@ bool take_over(green& g) noexcept {
     auto expected = worker_state::in_native;
     if (!holder || !holder->state.compare_exchange_strong(expected, worker_state::without))
       continue;
+    ++p.stats.hand_overs;
     g.on->holds = &p;
     p.holder.store(g.on, std::memory_order_release);
     return true;

@@ -13,7 +13,7 @@ line_printer::~line_printer() {
 }
 
 void line_printer::put(char c) noexcept {
-  if (length_ < sizeof text_ - 1) text_[length_++] = c;
+  if (length_ < size_ - 1) text_[length_++] = c;
 }
 
 line_printer& line_printer::operator<<(const char* text) noexcept {

@@ -6,10 +6,14 @@
 namespace weft::patch {
 
 /// One line for standard error, or another descriptor, written in one piece when the printer
-/// goes. Neither allocates nor calls libc; what is too long is cut.
+/// goes. Neither allocates nor calls libc; what is too long for its room is cut.
 class line_printer {
  public:
-  explicit line_printer(int descriptor = 2) noexcept : descriptor_(descriptor) {}
+  explicit line_printer(int descriptor = 2) noexcept
+      : line_printer(descriptor, own_, sizeof own_) {}
+  /// With room for `size` bytes, which is the caller's.
+  line_printer(int descriptor, char* room, unsigned size) noexcept
+      : descriptor_(descriptor), text_(room), size_(size) {}
   line_printer(const line_printer&) = delete;
   line_printer& operator=(const line_printer&) = delete;
   ~line_printer();
@@ -25,8 +29,10 @@ class line_printer {
  private:
   void put(char c) noexcept;
   int descriptor_;
-  char text_[512];
+  char* text_;
+  unsigned size_;
   unsigned length_ = 0;
+  char own_[512];
 };
 
 } // namespace weft::patch

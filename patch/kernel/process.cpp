@@ -36,6 +36,9 @@ void start_over_in_child(green& g) noexcept {
     close_own(fd);
   m.stats = statistics{};
   m.stats.threads_peak = m.stats.threads_made = 1;
+  for (processor& p : m.processors)
+    p.stats.reset();
+  m.lock.forget_statistics();
 }
 
 /// What is inherited from the kernel thread is made what the program believes it to be.
@@ -94,14 +97,15 @@ void after_failed_exec(green& g) noexcept {
 
 void before_exit() noexcept {
   walk_all_robust_lists();
-  const statistics& stats = the_machine().stats;
+  const machine& m = the_machine();
   switch (the_configuration().statistics) {
   case report_form::none:
     return;
   case report_form::text:
-    return print(stats);
+    return print(m.stats, m.processors, m.lock.statistics());
   case report_form::json:
-    return print_json(stats, static_cast<int>(raw_syscall(SYS_getpid)));
+    return print_json(m.stats, m.processors, m.lock.statistics(),
+                      static_cast<int>(raw_syscall(SYS_getpid)));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "patch/kernel/green.hpp"
+#include "patch/kernel/statistics.hpp"
 #include "runtime/core/list.hpp"
 
 namespace weft::patch {
@@ -54,9 +55,8 @@ struct alignas(64) processor {
   /// The worker that runs with it, or is in a call of the kernel's with it; null: it is idle.
   std::atomic<worker*> holder{nullptr};
 
-  /// How often another thread was switched to; a thread that keeps the processor for long is
-  /// known by its standing still.
-  std::atomic<std::uint64_t> turns{0};
+  /// The switches also tell a thread that keeps the processor for long: they stand still.
+  processor_statistics stats;
 };
 
 /// All of them, and who looks after those that are idle.
@@ -85,6 +85,8 @@ class processor_set {
   [[nodiscard]] processor& operator[](unsigned i) noexcept { return all_[i]; }
   processor* begin() noexcept { return all_; }
   processor* end() noexcept { return all_ + count_; }
+  const processor* begin() const noexcept { return all_; }
+  const processor* end() const noexcept { return all_ + count_; }
 
   /// How many may be held at a time: all, unless the process was given fewer since. Any thread.
   void limit(unsigned usable) noexcept {

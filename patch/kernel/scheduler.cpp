@@ -112,8 +112,8 @@ void finish_switch(green& previous, core::context suspended) noexcept {
 }
 
 void count_turn(processor& p) noexcept {
-  ++the_machine().stats.switches;
-  p.turns.store(p.turns.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  std::atomic<std::uint64_t>& switches = p.stats.switches;
+  switches.store(switches.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
 /// Gives the processor to the next ready thread, or to the worker's own context.

@@ -31,6 +31,9 @@ void consider_help(processor& p) noexcept;
 /// Wakes one.
 void call_help() noexcept;
 
+/// w, the caller, was called, and has found nothing to do.
+void came_for_nothing(worker& w) noexcept;
+
 /// Takes half of the longest queue over into p's, which is empty. False: there is nothing.
 bool steal(processor& p) noexcept;
 

@@ -108,7 +108,7 @@ void choose_workers(machine& m) noexcept {
   const unsigned wanted = the_configuration().workers;
   m.processors.set_count(wanted ? wanted : usable_processors());
   if (!m.processors.several()) return m.futexes.answer_at_once();
-  m.lock.use();
+  m.lock.use(the_configuration().statistics != report_form::none);
   m.lock.acquire(); // the caller is inside weft
   guard_signals(m.all.front().blocked);
 }

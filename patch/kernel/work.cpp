@@ -54,6 +54,7 @@ void wait_for_events(machine& m, core::nanoseconds until) noexcept {
     raw_syscall(SYS_nanosleep, &pause, nullptr);
     return m.lock.acquire();
   }
+  ++(until == 0 ? m.stats.polls : m.stats.waits);
   core::reactor::batch found;
   m.lock.release();
   m.reactor.wait(found, until);
@@ -145,6 +146,7 @@ bool is_poller_needed(machine& m) noexcept {
 /// Leaves w's processor idle, and waits for events, if somebody has to, until there is something to
 /// do. If w has no processor then, it is not needed.
 void rest(machine& m, worker& w) noexcept {
+  if (w.helps) came_for_nothing(w);
   m.processors.vacate(w);
   w.state.store(worker_state::without, std::memory_order_relaxed);
   if (w.bound) { // neither others' threads nor others' events are for it
@@ -168,8 +170,9 @@ void rest(machine& m, worker& w) noexcept {
     follow_credentials(w);
     route_arrived_signal(w);
     gather(m);
+    processor* p = m.processors.is_anything_ready() ? m.processors.find_idle() : nullptr;
+    if (!p && w.helps) came_for_nothing(w);
     if (!m.processors.is_anything_ready()) continue;
-    processor* p = m.processors.find_idle();
     if (!p) return; // all are at work, and will come to it
     m.processors.occupy(*p, w);
     w.state.store(worker_state::running, std::memory_order_relaxed);
@@ -236,6 +239,7 @@ void work(worker& w) noexcept {
       rest(m, w);
       continue;
     }
+    w.helps = false;
     if (worker* other = proper_worker(m, w)) {
       if (!give_idle(m, p, *other)) pass_processor(w, *other);
       continue;

@@ -12,6 +12,7 @@
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/processor.hpp"
 #include "patch/kernel/scheduler.hpp"
+#include "patch/kernel/scheduler_detail.hpp"
 #include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/spin_lock.hpp"
 #include "patch/kernel/thread.hpp"
@@ -55,6 +56,8 @@ void start_worker(void* argument) noexcept {
     m.processors.occupy(*p, w);
     w.state.store(worker_state::running, std::memory_order_relaxed);
     apply_worker_mask(w);
+  } else if (w.helps) {
+    came_for_nothing(w);
   }
   work(w);
 }
@@ -161,6 +164,7 @@ worker* make(bool helps) noexcept {
 } // namespace
 
 void give_processor(processor& p, worker& to) noexcept {
+  ++p.stats.wakes;
   to.holds = &p;
   p.holder.store(&to, std::memory_order_release);
   to.order.store(worker_order::run, std::memory_order_release);

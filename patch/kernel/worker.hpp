@@ -41,7 +41,7 @@ struct worker : core::list_hook<spare_tag>, core::list_hook<known_tag> {
   green idle;
 
   void* stack_top = nullptr; // idle's; null for the initial kernel thread until it has one
-  bool helps = false;        // it is to begin with a processor that is idle then
+  bool helps = false;        // it was called to an idle processor, and has found no thread yet
   bool started = false;      // it has held the processor, or is about to
 
   /// The thread that runs here, or `idle`.

@@ -162,7 +162,9 @@ Runs an unmodified threaded program with its threads as green threads.
   --workers N        kernel threads that run the program's threads at a time:
                      0, if not given, for as many as the processors that the
                      program may use; 1 for one thread after the other
-  --stats            print switches, parks and the most green threads at exit
+  --stats            print at exit what the threads did: switches, parks,
+                     migrations and more, of each processor too if there are
+                     several, and times of weft's lock; README.md tells each
   --stats=json[:F]   the same as a line of JSON, added to the file F
   --stack-size N     stack of threads that ask for none: bytes, or with K, M, G
   --dump-signal S    print all threads and their stacks at each signal S, such

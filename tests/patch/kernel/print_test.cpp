@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string>
 
-#include "patch/kernel/statistics.hpp"
+#include "patch/kernel/processor.hpp"
 
 namespace weft::patch {
 namespace {
@@ -70,17 +70,33 @@ TEST(print, statistics) {
   statistics s;
   s.threads_made = 5;
   s.threads_peak = 3;
-  s.hand_overs = 2;
-  s.preemptions = 4;
-  s.steals = 6;
+  s.polls = 15;
+  s.waits = 16;
   s.helps = 8;
-  s.switches = 77;
+  s.helps_in_vain = 7;
+  processor_set processors;
+  processors.set_count(2);
+  for (processor& p : processors) {
+    p.stats.switches = 77;
+    p.stats.migrations = 9;
+    p.stats.steals = 6;
+    p.stats.hand_overs = 2;
+    p.stats.preemptions = 4;
+    p.stats.wakes = 5;
+  }
+  processors[1].stats.switches = 23;
   for (int i = 0; i < static_cast<int>(park_reason::count); ++i)
     s.parks[i] = static_cast<std::uint64_t>(10 + i);
-  EXPECT_EQ(written([&] { print(s); }),
-            "weft: threads made 5, green threads peak 3, switches 77\n|"
-            "weft: parks sleep 10, futex 11, io 12, poll 13, signal 14; "
-            "hand-overs 2, preemptions 4, steals 6, helps 8\n|");
+  EXPECT_EQ(written([&] { print(s, processors, lock_statistics{}); }),
+            "weft: threads made 5, green threads peak 3, switches 100, migrations 18, steals 12, "
+            "hand-overs 4, preemptions 8, wakes 10\n|"
+            "weft: parks sleep 10, futex 11, io 12, poll 13, signal 14; polls 15, waits 16; "
+            "helps 8, in vain 7\n|"
+            "weft: processor 0: switches 77, migrations 9, steals 6, hand-overs 2, preemptions 4, "
+            "wakes 5\n|"
+            "weft: processor 1: switches 23, migrations 9, steals 6, hand-overs 2, preemptions 4, "
+            "wakes 5\n|"
+            "weft: lock taken 0, contended 0; ns held 0, longest 0, waited 0, longest 0\n|");
 }
 
 } // namespace

@@ -13,11 +13,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 LAUNCHER, LIBRARY, SUBJECT, OTHER = (pathlib.Path(p).resolve() for p in sys.argv[1:5])
 
-WORKERS, NAPS = 8, 3  # subject.c's
+WORKERS, NAPS, HAMMERS, BLOWS = 8, 3, 2, 500000  # subject.c's
 
 
 def run(command, *, env=None, files=None):
@@ -46,19 +47,31 @@ def by_hand(*arguments, env=None, **more):
 
 
 def statistics(errors):
-    """The numbers of the two lines that --stats prints."""
-    lines = errors.splitlines()
-    if len(lines) != 2:
-        raise AssertionError(f"two lines were expected:\n{errors}")
-    first = re.fullmatch(r"weft: threads made (\d+), green threads peak (\d+), switches (\d+)", lines[0])
-    second = re.fullmatch(r"weft: parks sleep (\d+), futex (\d+), io (\d+), poll (\d+), signal (\d+); "
-                          r"hand-overs (\d+), preemptions (\d+), steals (\d+), helps (\d+)",
-                          lines[1])
-    if not first or not second:
+    """The numbers that --stats prints of the process."""
+    of_processor = (r"switches (\d+), migrations (\d+), steals (\d+), hand-overs (\d+), preemptions (\d+), "
+                    r"wakes (\d+)\n")
+    found = re.match(
+        rf"weft: threads made (\d+), green threads peak (\d+), {of_processor}"
+        r"weft: parks sleep (\d+), futex (\d+), io (\d+), poll (\d+), signal (\d+); polls (\d+), waits (\d+); "
+        r"helps (\d+), in vain (\d+)\n", errors)
+    of_each = re.compile(rf"(weft: processor \d+: {of_processor}){{2,}}weft: lock taken \d+, contended \d+; "
+                         r"ns held \d+, longest \d+, waited \d+, longest \d+\n")
+    if found and found.end() != len(errors) and not of_each.fullmatch(errors, found.end()): found = None
+    if not found:
         raise AssertionError(f"not understood:\n{errors}")
-    names = ("made", "peak", "switches", "sleep", "futex", "io", "poll", "signal", "hand-overs", "preemptions",
-             "steals", "helps")
-    return dict(zip(names, map(int, first.groups() + second.groups())))
+    names = ("made", "peak", "switches", "migrations", "steals", "hand-overs", "preemptions", "wakes", "sleep",
+             "futex", "io", "poll", "signal", "polls", "waits", "helps", "in vain")
+    return dict(zip(names, map(int, found.groups())))
+
+
+def measured(*arguments, workers, **more):
+    """(output, statistics, seconds that it took at most) of a run with so many workers."""
+    begun = time.monotonic()
+    status, output, errors = weft(*arguments, options=["--stats=json", "--workers", str(workers)], **more)
+    took = time.monotonic() - begun
+    if status != 0:
+        raise AssertionError(f"status {status}: {errors}")
+    return output, json.loads(errors), took
 
 
 class Case(unittest.TestCase):
@@ -105,10 +118,8 @@ class Statistics(Case):
     def test_of_one_thread(self):
         status, output, errors = weft("nothing", options=["--stats"])
         self.assertEqual((status, output), (0, "done\n"))
-        expected = dict.fromkeys(
-            ("switches", "sleep", "futex", "io", "poll", "signal", "hand-overs", "preemptions", "steals",
-             "helps"), 0)
-        self.assertEqual(statistics(errors), {**expected, "made": 1, "peak": 1})
+        s = statistics(errors)
+        self.assertEqual(s, {**dict.fromkeys(s, 0), "made": 1, "peak": 1})
 
     def test_at_every_end_that_is_an_exit(self):
         for how in ("return", "thread", "mute"):
@@ -139,6 +150,66 @@ class Statistics(Case):
         self.assertEqual(run([*under_weft, "meet", "now", "1"])[1], "did not meet\n")
         # The limit.
         self.assertEqual(run([*under_weft, "meet", "later", "1"])[1], "did not meet\n")
+
+    def test_of_switches_between_several_workers(self):
+        for workers in (1, 2, 8):
+            output, s, _ = measured("work", workers=workers)
+            self.assertEqual(output, "worked\n")
+            self.assertEqual(s["parks"]["sleep"], WORKERS * NAPS + 1)
+            # Each thread is switched to when it begins and after each wait; a few times more, if it finds the
+            # processor taken or gives others a turn.
+            due = sum(s["parks"].values()) + WORKERS
+            self.assertTrue(due <= s["switches"] <= due + s["preemptions"] + 100, s)
+            self.assertEqual(len(s["processors"]), workers)
+            for name in s["processors"][0]:
+                self.assertEqual(sum(p[name] for p in s["processors"]), s[name], name)
+            self.assertLessEqual(s["helps_in_vain"], s["helps"])
+            self.assertGreater(s["waits"], 0)  # all sleep
+
+    def test_of_one_worker_has_nothing_of_several(self):
+        _, s, _ = measured("compute", workers=1)
+        for name in ("migrations", "steals", "helps", "helps_in_vain"):
+            self.assertEqual(s[name], 0, name)
+        self.assertEqual(s["lock"], dict.fromkeys(s["lock"], 0))
+
+    def test_of_threads_that_migrate(self):
+        for seconds in (0.2, 2, 10):  # the more if the machine is busy
+            _, s, _ = measured("compute", str(seconds), workers=2)
+            if s["migrations"] > 0: break
+        # Three threads take turns on two processors.
+        self.assertGreater(s["migrations"], 0)
+        self.assertGreater(s["helps"], s["helps_in_vain"])
+        self.assertTrue(all(p["switches"] > 0 for p in s["processors"]), s)
+
+    def test_of_the_lock(self):
+        for _ in range(5):
+            output, s, took = measured("hammer", workers=2)
+            self.assertEqual(output, "hammered\n")
+            lock = s["lock"]
+            self.assertGreaterEqual(lock["taken"], HAMMERS * BLOWS)
+            # One has it at a time.
+            self.assertTrue(0 < lock["held_longest_ns"] <= lock["held_ns"] <= took * 1.01e9, lock)
+            self.assertGreater(lock["held_ns"], lock["taken"])
+            # Workers and the monitor may wait.
+            self.assertTrue(lock["waited_longest_ns"] <= lock["waited_ns"] <= 3 * took * 1e9, lock)
+            self.assertLess(lock["contended"], lock["taken"])
+            if lock["contended"] > 0: break
+        self.assertGreater(lock["contended"], 0)
+        self.assertGreater(lock["waited_longest_ns"], 0)
+
+    def test_of_hand_overs(self):
+        with tempfile.TemporaryDirectory() as directory:
+            output, s, _ = measured("stuck", f"{directory}/fifo", workers=1)
+        self.assertEqual(output, "opened\n")
+        self.assertTrue(0 < s["hand_overs"] <= s["wakes"] < 100, s)
+
+    def test_of_a_child_are_its_own(self):
+        status, _, errors = weft("children", options=["--stats=json", "--workers", "2"])
+        self.assertEqual(status, 0)
+        lines = [json.loads(line) for line in errors.splitlines() if line.startswith("{")]
+        self.assertGreater(len(lines), 1)
+        for s in lines:
+            self.assertEqual(s["threads_made"], 1)
 
     def test_as_json(self):
         status, output, errors = weft("work", options=["--stats=json"])

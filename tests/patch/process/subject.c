@@ -7,13 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -184,12 +187,14 @@ static void do_alone(void) {
   printf("%d more, then %s\n", count, strerror(errno));
 }
 
+static double computing_time = 0.1; // seconds
+
 static void* compute(void* unused) {
   struct timespec begun, now;
   clock_gettime(CLOCK_MONOTONIC, &begun);
   do
     clock_gettime(CLOCK_MONOTONIC, &now);
-  while (now.tv_sec - begun.tv_sec + (now.tv_nsec - begun.tv_nsec) / 1e9 < 0.1);
+  while (now.tv_sec - begun.tv_sec + (now.tv_nsec - begun.tv_nsec) / 1e9 < computing_time);
   return unused;
 }
 
@@ -251,6 +256,47 @@ static void do_meet(const char* when, int seconds) {
     met += result != NULL;
   }
   printf(met == 2 ? "met\n" : "did not meet\n");
+}
+
+// ---- hammer, stuck: what costs those who ask for the same, and who waits in the kernel
+
+enum { hammers = 2, blows = 500000 };
+static atomic_int hammers_raised;
+
+/// Wakes nobody, again and again, at the same time as the other.
+static void* hammer(void* unused) {
+  static int word;
+  for (++hammers_raised; hammers_raised < hammers;)
+    ;
+  for (int i = 0; i < blows; ++i)
+    must(syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1) == 0, "futex");
+  return unused;
+}
+
+static void do_hammer(void) {
+  pthread_t threads[hammers];
+  for (int i = 0; i < hammers; ++i)
+    must(pthread_create(&threads[i], NULL, hammer, NULL) == 0, "pthread_create");
+  for (int i = 0; i < hammers; ++i)
+    pthread_join(threads[i], NULL);
+  puts("hammered");
+}
+
+static void* open_to_read(void* path) {
+  must(open(path, O_RDONLY) >= 0, "open");
+  return NULL;
+}
+
+/// A thread opens a FIFO, which only the kernel can wait in, and nobody else until this one has
+/// slept.
+static void do_stuck(const char* path) {
+  pthread_t thread;
+  must(mkfifo(path, 0600) == 0, "mkfifo");
+  must(pthread_create(&thread, NULL, open_to_read, (void*)path) == 0, "pthread_create");
+  sleep_ms(50);
+  must(open(path, O_WRONLY) >= 0, "open");
+  pthread_join(thread, NULL);
+  puts("opened");
 }
 
 /// A filter that answers EPERM to one call, and leaves the rest alone.
@@ -398,8 +444,13 @@ int main(int argc, char** argv) {
     do_children(argv[0]);
   else if (strcmp(what, "alone") == 0)
     do_alone();
-  else if (strcmp(what, "compute") == 0)
+  else if (strcmp(what, "compute") == 0) {
+    if (argc > 2) computing_time = atof(argv[2]);
     do_compute();
+  } else if (strcmp(what, "hammer") == 0)
+    do_hammer();
+  else if (strcmp(what, "stuck") == 0)
+    do_stuck(argv[2]);
   else if (strcmp(what, "meet") == 0)
     do_meet(argv[2], atoi(argv[3]));
   else if (strcmp(what, "filter") == 0)
