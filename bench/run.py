@@ -16,10 +16,11 @@ sys.path.insert(0, str(HERE))
 
 from runner import machine, plots, report  # noqa: E402
 from runner.sections import load  # noqa: E402
-from runner.session import Session  # noqa: E402
+from runner.session import NotBuilt, Session  # noqa: E402
 
 # In this order; and the seconds that each may take of a quick run, with what those before it have left.
-SECTIONS = {"micro": 85, "growth": 15, "patch": 20, "memory": 15, "threads": 10, "echo": 45, "http": 30, "programs": 60}
+SECTIONS = {"micro": 85, "growth": 15, "patch": 20, "memory": 15, "threads": 10, "echo": 45, "http": 30, "programs": 60,
+            "workers": 20}
 
 
 def numbers(text):
@@ -81,4 +82,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NotBuilt as lack:
+        sys.exit(f"run.py: {lack}")

@@ -43,7 +43,7 @@ def xz(trial):
 def openmp(trial):
     """Parallel loops a second: short ones, so that starting them counts."""
     loops = trial.amount(40_000, 10_000)
-    text, took = trial.timed([trial.build / "bench/programs/openmp_loops", str(loops)],
+    text, took = trial.timed([trial.built("bench/programs/openmp_loops"), str(loops)],
                              environment={"OMP_NUM_THREADS": str(THREADS)})
     check(text.strip() == str(loops * 1000 * 999 // 2), f"the sum is {text.strip()}")
     return loops / took

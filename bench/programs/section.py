@@ -44,7 +44,7 @@ MEDIAN = Case("programs", "median", "median of weft's ratios to native", "", (Go
 def measure_start(session):
     """What weft adds to the start of a process: run by the launcher, and preloaded by hand."""
     case = Case("programs", "start", "start and end of /bin/true", "ms", statistic="median", reference="native")
-    launcher, library = session.build / "patch/launcher/weft", session.build / "patch/libweft-patch.so"
+    launcher, library = session.launcher, session.build / "patch/libweft-patch.so"
 
     def run(way):
         session.check_program([launcher, library])
@@ -65,7 +65,7 @@ def measure(session):
             if session.quick and case.name in SLOW:
                 raise Missing("not in a quick run")
             try:
-                with Trial(prefix, session.quick, session.build, store) as trial:
+                with Trial(prefix, session, store) as trial:
                     return {case.name: program(trial)}
             except TrialFailure as failure:
                 text = " ".join(str(failure).split())

@@ -11,15 +11,23 @@ from stage import Failure, Stage, check, program, same, some_bytes  # noqa: E402
 
 
 class Trial(Stage):
-    """`prefix` comes before the programs that are measured: nothing, or weft and its options. `quick`: a tenth of
-    the work or so. `store` lasts for all trials of a case: what takes long to prepare."""
+    """`prefix` comes before the programs that are measured: nothing, or weft and its options. In a session that is
+    quick a tenth of the work or so. `store` lasts for all trials of a case: what takes long to prepare."""
 
-    def __init__(self, prefix, quick, build, store):
+    def __init__(self, prefix, session, store):
         super().__init__(None)
         self.weft = [str(word) for word in prefix]
-        self.quick = quick
-        self.build = build
+        self.quick = session.quick
+        self.session = session
         self.store = store
+
+    def built(self, file):
+        """The path of a program of the project's."""
+        return self.session.built(file)
+
+    def start(self, command, under_weft, log="log", environment=None):
+        self.session.check_built(self.weft)
+        return super().start(command, under_weft, log, environment)
 
     def amount(self, full, quick):
         return quick if self.quick else full

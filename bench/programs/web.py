@@ -69,10 +69,10 @@ def idle_connections(trial):
     """The echo server with a thread for each of some thousand connections, of which 100 are busy. Requests a
     second."""
     idle, seconds = trial.amount((10_000, 3), (2000, 1))
-    server = trial.start([trial.build / "bench/echo/thread_server"], under_weft=True, log="server")
+    server = trial.start([trial.built("bench/echo/thread_server")], under_weft=True, log="server")
     while not (words := trial.text("server").split()):
         check(server.poll() is None, "the server ended")
-    text = trial.run([trial.build / "bench/echo/load_client", "--port", words[1], "--idle", str(idle), "--active", "100",
+    text = trial.run([trial.built("bench/echo/load_client"), "--port", words[1], "--idle", str(idle), "--active", "100",
                       "--seconds", str(seconds)], under_weft=False)
     return json.loads(text)["requests_per_second"]
 
@@ -80,6 +80,6 @@ def idle_connections(trial):
 def clients_and_servers(trial):
     """200 threads that ask and 200 that answer, in one process. Messages a second."""
     each = trial.amount(2000, 500)
-    text, took = trial.timed([trial.build / "bench/programs/clients_and_servers", "200", str(each)])
+    text, took = trial.timed([trial.built("bench/programs/clients_and_servers"), "200", str(each)])
     same(text.strip(), str(200 * each), "messages")
     return 200 * each / took

@@ -2,6 +2,8 @@
 """One run of the benchmarks: what is wanted of it, and how peers take turns."""
 import dataclasses
 import fnmatch
+import functools
+import json
 import os
 import pathlib
 import shutil
@@ -20,6 +22,10 @@ class Failure(Exception):
 
 class Missing(Exception):
     """A peer that is not here, or has no such case, and why."""
+
+
+class NotBuilt(Exception):
+    """The build directory has a target that is needed and not there; the text says which, and the remedy."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +93,10 @@ class Session:
         return now > begun + part * (self.deadline - begun)
 
     @property
+    def launcher(self):
+        return self.build / "patch/launcher/weft"
+
+    @property
     def processor(self):
         return self.processors[-1]
 
@@ -97,26 +107,49 @@ class Session:
 
     def weft(self, workers=None):
         """What comes before a program's name to run it under weft."""
-        launcher = self.build / "patch/launcher/weft"
         workers = workers or self.workers
-        if workers is None or not os.access(launcher, os.X_OK):
-            return [launcher]
-        text = subprocess.run([launcher, "--help"], stdout=subprocess.PIPE, check=False).stdout
-        return [launcher, "--workers", workers] if b"--workers" in text else [launcher]
+        return [self.launcher] if workers is None else [self.launcher, "--workers", workers]
 
     def keep_curve(self, what, peer, points, title=None, axes=("", "")):
         if title:
             self.curve_titles[what] = (title, axes)
         self.curves.setdefault(what, {}).setdefault(peer, []).append(points)
 
+    @functools.cached_property
+    def targets(self):
+        """The files that the build directory makes; not the peers that could not be configured."""
+        try:
+            described = json.loads((self.build / "meson-info/intro-targets.json").read_text(encoding="utf-8"))
+        except OSError as error:
+            raise NotBuilt(f"{self.build} is no build directory: meson setup -Dbench=true {self.build}") from error
+        return {file for target in described for file in target["filename"]}
+
+    def built(self, file):
+        """The path of a file of the build directory. Raises Missing if it is none of its targets."""
+        path = self.build / file
+        if not path.exists():
+            if str(path) in self.targets:
+                raise NotBuilt(f"{path} is not built: ninja -C {self.build} {path.relative_to(self.build)}")
+            raise Missing(f"{path.name} is not built or not installed")
+        return path
+
+    def check_built(self, command):
+        """The same for all words of a command that are files of the build directory, and what weft needs."""
+        for word in map(str, command):
+            if word.startswith(f"{self.build}{os.sep}"):
+                self.built(word)
+        if str(self.launcher) in map(str, command):
+            self.built("patch/libweft-patch.so")
+
     def check_program(self, command, environment=None):
         """Raises Missing if it cannot be run: it is not there, or weft does not know the backend asked for."""
+        self.check_built(command)
         for word in command:
             if os.sep in str(word) and not os.path.exists(word):
                 raise Missing(f"{os.path.basename(word)} is not built or not installed")
         if (environment or {}).get("WEFT_BACKEND", "epoll") != "epoll":
             for library in ("runtime/libweft.so", "patch/libweft-patch.so"):
-                if b"WEFT_BACKEND" not in (self.build / library).read_bytes():
+                if b"WEFT_BACKEND" not in self.built(library).read_bytes():
                     raise Missing("weft has no such backend")
 
     @staticmethod
@@ -144,6 +177,7 @@ class Session:
         """Runs a program pinned to one processor; its standard output. A program that is not there is Missing, one
         that fails or takes too long a Failure."""
         command = [str(word) for word in command]
+        self.check_built(command)
         if not os.access(command[0], os.X_OK):
             raise Missing(f"{os.path.basename(command[0])} is not built or not installed")
         pinned = ["taskset", "-c", str(self.processor if processor is None else processor), *command]

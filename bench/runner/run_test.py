@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""What run.py says of a build directory that lacks something."""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+RUN = pathlib.Path(__file__).resolve().parent.parent / "run.py"
+PROGRAM = "bench/threads/parked"
+
+
+class Lacking(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="weft-bench-")
+        self.addCleanup(self.folder.cleanup)
+        self.build = pathlib.Path(self.folder.name).resolve()
+
+    def run_threads(self):
+        done = subprocess.run([sys.executable, RUN, self.build, "--quick", "--section", "threads"],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def describe(self, *files):
+        (self.build / "meson-info").mkdir()
+        described = [{"filename": [str(self.build / file) for file in files]}]
+        (self.build / "meson-info/intro-targets.json").write_text(json.dumps(described))
+
+    def test_what_is_no_build_directory(self):
+        status, _, errors = self.run_threads()
+        self.assertEqual((status, errors),
+                         (1, f"run.py: {self.build} is no build directory: meson setup -Dbench=true {self.build}\n"))
+
+    def test_a_program_that_is_not_built(self):
+        self.describe(PROGRAM)
+        status, _, errors = self.run_threads()
+        self.assertEqual((status, errors),
+                         (1, f"run.py: {self.build / PROGRAM} is not built: ninja -C {self.build} {PROGRAM}\n"))
+
+    def test_what_is_no_part_of_it_is_only_missing(self):
+        self.describe("something/else")
+        status, output, errors = self.run_threads()
+        self.assertEqual((status, errors), (0, ""))
+        self.assertIn("native: missing: parked is not built or not installed", output)
+
+
+if __name__ == "__main__":
+    unittest.main()
