@@ -8,6 +8,7 @@
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/worker.hpp"
+#include "patch/kernel/worker_credentials.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {

@@ -13,6 +13,7 @@
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/worker.hpp"
+#include "patch/kernel/worker_credentials.hpp"
 
 extern "C" {
 long weft_native_call(const weft::patch::syscall_frame* frame);

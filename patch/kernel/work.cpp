@@ -11,6 +11,7 @@
 #include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/spin_lock.hpp"
 #include "patch/kernel/wait.hpp"
+#include "patch/kernel/worker_credentials.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
 namespace weft::patch {

@@ -8,7 +8,6 @@
 #include <sys/syscall.h>
 
 #include "patch/kernel/cpu_time.hpp"
-#include "patch/kernel/credentials.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/processor.hpp"
 #include "patch/kernel/scheduler.hpp"
@@ -16,29 +15,20 @@
 #include "patch/kernel/signal_detail.hpp"
 #include "patch/kernel/spin_lock.hpp"
 #include "patch/kernel/thread.hpp"
+#include "patch/kernel/worker_credentials.hpp"
+#include "patch/kernel/worker_detail.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
 extern "C" long weft_clone_thread(unsigned long flags, void* stack_top, std::uint32_t* child_tid,
                                   void* thread_pointer, void (*entry)(void*), void* argument);
 
 namespace weft::patch {
+
+constinit worker_lists the_workers;
+
 namespace {
 
-/// Guards what the monitor and the workers, with or without the processor, share: held for a few
-/// instructions, with signals blocked or inside weft.
-constinit spin_lock lock;
-constinit core::list<worker, spare_tag> spares;
-/// All but the first.
-constinit core::list<worker, known_tag> known;
-/// What all were last told to adopt.
-constinit credentials the_credentials;
 constinit object_pool<worker> pool;
-/// Records of workers that have ended, with their stacks: kernel threads come and go together.
-constinit core::list<worker, spare_tag> ended;
-
-void futex_wake(std::atomic<worker_order>& word) noexcept {
-  raw_syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1);
-}
 
 void start_worker(void* argument) noexcept {
   worker& w = *static_cast<worker*>(argument);
@@ -82,8 +72,8 @@ bool furnish(worker& w) noexcept {
 }
 
 worker* take_any_spare() noexcept {
-  const spin_guard guard{lock};
-  return spares.empty() ? nullptr : &spares.pop_front();
+  const spin_guard guard{the_workers.lock};
+  return the_workers.spares.empty() ? nullptr : &the_workers.spares.pop_front();
 }
 
 worker* find_worker() noexcept {
@@ -92,12 +82,12 @@ worker* find_worker() noexcept {
 }
 
 void return_spare(worker& w) noexcept {
-  const spin_guard guard{lock};
-  spares.push_front(w);
+  const spin_guard guard{the_workers.lock};
+  the_workers.spares.push_front(w);
 }
 
 bool take_spare(worker& w) noexcept {
-  const spin_guard guard{lock};
+  const spin_guard guard{the_workers.lock};
   core::list_hook<spare_tag>& hook = w;
   if (!hook.linked()) return false;
   hook.unlink();
@@ -117,8 +107,8 @@ namespace {
 worker* make(bool helps) noexcept {
   worker* w = nullptr;
   {
-    const spin_guard guard{lock};
-    ended.for_each([&](worker& old) {
+    const spin_guard guard{the_workers.lock};
+    the_workers.ended.for_each([&](worker& old) {
       if (!w && __atomic_load_n(&old.alive, __ATOMIC_ACQUIRE) == 0) w = &old;
     });
     if (w)
@@ -128,7 +118,7 @@ worker* make(bool helps) noexcept {
   }
   if (!w) return nullptr;
   if (!furnish(*w)) {
-    const spin_guard guard{lock};
+    const spin_guard guard{the_workers.lock};
     pool.destroy(w);
     return nullptr;
   }
@@ -146,8 +136,8 @@ worker* make(bool helps) noexcept {
   w->current = &w->idle;
   w->has_signal_stack = false;
   {
-    const spin_guard guard{lock};
-    known.push_back(*w);
+    const spin_guard guard{the_workers.lock};
+    the_workers.known.push_back(*w);
   }
   const long tid =
       start_kernel_thread(w->stack_top, w->idle.thread_pointer, start_worker, w, &w->alive);
@@ -155,20 +145,24 @@ worker* make(bool helps) noexcept {
     w->tid = static_cast<pid_t>(tid);
     return w;
   }
-  const spin_guard guard{lock};
+  const spin_guard guard{the_workers.lock};
   static_cast<core::list_hook<known_tag>&>(*w).unlink();
-  ended.push_back(*w);
+  the_workers.ended.push_back(*w);
   return nullptr;
 }
 
 } // namespace
 
+void give_order(worker& w, worker_order what) noexcept {
+  w.order.store(what, std::memory_order_release);
+  raw_syscall(SYS_futex, &w.order, FUTEX_WAKE_PRIVATE, 1);
+}
+
 void give_processor(processor& p, worker& to) noexcept {
   ++p.stats.wakes;
   to.holds = &p;
   p.holder.store(&to, std::memory_order_release);
-  to.order.store(worker_order::run, std::memory_order_release);
-  futex_wake(to.order);
+  give_order(to, worker_order::run);
 }
 
 void wait_for_processor(worker& w) noexcept {
@@ -182,10 +176,10 @@ void wait_for_processor(worker& w) noexcept {
   }
   follow_credentials(w);
   {
-    const spin_guard guard{lock};
+    const spin_guard guard{the_workers.lock};
     // One that was given a processor before it slept for the first time is no spare.
     if (w.order.load(std::memory_order_relaxed) == worker_order::sleep && !w.bound && w.started)
-      spares.push_front(w);
+      the_workers.spares.push_front(w);
     w.started = true;
   }
   m.lock.release();
@@ -194,9 +188,7 @@ void wait_for_processor(worker& w) noexcept {
     if (order == worker_order::run) break;
     if (order == worker_order::exit) end_kernel_thread(); // whoever said so sees to the rest
     if (order == worker_order::adopt) {
-      adopt(the_credentials);
-      w.order.store(worker_order::sleep, std::memory_order_release);
-      futex_wake(w.order);
+      adopt_by_order(w);
       continue;
     }
     raw_syscall(SYS_futex, &w.order, FUTEX_WAIT_PRIVATE, 0, nullptr);
@@ -212,9 +204,9 @@ void wait_for_processor(worker& w) noexcept {
 void exit_worker(worker& w) noexcept {
   set_kernel_mask(every_signal);
   {
-    const spin_guard guard{lock};
+    const spin_guard guard{the_workers.lock};
     static_cast<core::list_hook<known_tag>&>(w).unlink();
-    ended.push_back(w);
+    the_workers.ended.push_back(w);
   }
   end_kernel_thread();
 }
@@ -223,37 +215,30 @@ void dismiss_spares() noexcept {
   for (;;) {
     worker* w = nullptr;
     {
-      const spin_guard guard{lock};
-      spares.for_each([&](worker& each) {
+      const spin_guard guard{the_workers.lock};
+      the_workers.spares.for_each([&](worker& each) {
         if (!w && &each != the_machine().home) w = &each;
       });
       if (!w) return;
       static_cast<core::list_hook<spare_tag>&>(*w).unlink();
     }
-    w->order.store(worker_order::exit, std::memory_order_release);
-    futex_wake(w->order);
+    give_order(*w, worker_order::exit);
     // It may not have slept yet.
     the_machine().lock.release();
     wait_for_end(&w->alive);
     {
       // Not before: the monitor would make another of it, for whose end we would wait.
-      const spin_guard guard{lock};
+      const spin_guard guard{the_workers.lock};
       static_cast<core::list_hook<known_tag>&>(*w).unlink();
-      ended.push_back(*w);
+      the_workers.ended.push_back(*w);
     }
     the_machine().lock.acquire();
   }
 }
 
 bool is_asleep(worker& w) noexcept {
-  const spin_guard guard{lock};
+  const spin_guard guard{the_workers.lock};
   return static_cast<core::list_hook<spare_tag>&>(w).linked();
-}
-
-void follow_credentials(worker& w) noexcept {
-  // What is bound is never told to: its thread makes the calls itself.
-  if (w.outdated || w.retired) adopt(the_credentials);
-  w.outdated = false;
 }
 
 namespace {
@@ -277,106 +262,11 @@ void attend(worker& w) noexcept {
   if (the_machine().show) show_those_asked();
 }
 
-namespace {
-
-/// Has those adopt that run threads just now, or wait for events, and waits until they have, since
-/// threads must not go on as who they were. Those in calls of the kernel's do so when they come
-/// back.
-void have_running_adopt(worker& done) noexcept {
-  machine& m = the_machine();
-  for (processor& p : m.processors) {
-    worker* other = p.holder.load(std::memory_order_relaxed);
-    if (!other || other == &done || other->bound) continue;
-    other->outdated = other->attention = true;
-    // What is in the kernel comes back through weft.
-    if (other->state.load(std::memory_order_relaxed) != worker_state::in_native)
-      send_errand(*other, errand::attend);
-  }
-  worker* poller = m.processors.poller;
-  if (poller) {
-    poller->outdated = true;
-    m.reactor.interrupt();
-  }
-  const auto waits = [&] {
-    bool any = poller && poller == m.processors.poller && poller->outdated;
-    for (processor& p : m.processors) {
-      const worker* other = p.holder.load(std::memory_order_relaxed);
-      any = any || (other && other != &done && other->outdated &&
-                    other->state.load(std::memory_order_relaxed) != worker_state::in_native);
-    }
-    return any;
-  };
-  while (waits()) {
-    m.lock.release();
-    let_holder_run();
-    m.lock.acquire();
-    if (done.attention) attend(done); // two such calls at a time
-  }
-}
-
-} // namespace
-
-namespace {
-
-/// Whether some that run nothing are not yet the process's, or gone.
-bool is_any_on_its_way() noexcept {
-  bool any = false;
-  const spin_guard guard{lock};
-  known.for_each([&](worker& w) {
-    any = any || (w.retired && w.current == &w.idle) || (w.outdated && !w.started);
-  });
-  ended.for_each([&](worker& w) { any = any || __atomic_load_n(&w.alive, __ATOMIC_ACQUIRE) != 0; });
-  return any;
-}
-
-/// (What it lost in a call of the kernel's it still remembers.)
-bool holds_one(const worker& w) noexcept {
-  return w.holds && w.holds->holder.load(std::memory_order_relaxed) == &w;
-}
-
-} // namespace
-
-void have_workers_adopt(worker& done, const credentials& now) noexcept {
-  worker& home = *the_machine().home;
-  the_credentials = now;
-  if (&home != &done && take_spare(home)) {
-    home.order.store(worker_order::adopt, std::memory_order_release);
-    futex_wake(home.order);
-    while (home.order.load(std::memory_order_acquire) == worker_order::adopt)
-      raw_syscall(SYS_futex, &home.order, FUTEX_WAIT_PRIVATE, static_cast<int>(worker_order::adopt),
-                  nullptr);
-    return_spare(home);
-  } else if (&home != &done) {
-    home.outdated = home.attention = true;
-  }
-  {
-    const spin_guard guard{lock};
-    known.for_each([&](worker& each) {
-      if (&each == &done || &each == &home || each.bound || holds_one(each) ||
-          &each == the_machine().processors.poller)
-        return;
-      // What has just been made may be given a processor before it has slept, and must keep it.
-      if (each.started)
-        each.retired = true;
-      else
-        each.outdated = true;
-    });
-  }
-  have_running_adopt(done);
-  // Those that sleep, or are about to, come by themselves, and are to be seen until they have.
-  while (dismiss_spares(), is_any_on_its_way()) {
-    the_machine().lock.release();
-    let_holder_run();
-    the_machine().lock.acquire();
-    if (done.attention) attend(done);
-  }
-}
-
 void keep_workers_still(bool still) noexcept {
   if (still)
-    lock.lock();
+    the_workers.lock.lock();
   else
-    lock.unlock();
+    the_workers.lock.unlock();
 }
 
 core::nanoseconds count_cpu_time_from_now(worker& current) noexcept {
@@ -385,10 +275,10 @@ core::nanoseconds count_cpu_time_from_now(worker& current) noexcept {
     w.cpu_time_counted = &w == &current ? kernel_thread_time() : kernel_thread_time(w.tid);
     all += w.cpu_time_counted;
   };
-  const spin_guard guard{lock};
+  const spin_guard guard{the_workers.lock};
   worker& first = the_machine().first; // in a fork's child perhaps one of those that it made
   if (!static_cast<core::list_hook<known_tag>&>(first).linked()) begin(first);
-  known.for_each(begin);
+  the_workers.known.for_each(begin);
   return all;
 }
 
@@ -399,24 +289,24 @@ bool is_on_its_way(int signal, const worker& w) noexcept {
     found = found || other.arriving.load(std::memory_order_relaxed) == signal ||
             (other.signal_arrived && other.arrived.si_signo == signal);
   };
-  const spin_guard guard{lock};
+  const spin_guard guard{the_workers.lock};
   look(*the_machine().initial);
-  known.for_each(look);
+  the_workers.known.for_each(look);
   return found;
 }
 
 void forget_workers_but(worker& w) noexcept {
-  lock.reset();
+  the_workers.lock.reset();
   // Their kernel threads are the parent's; their stacks may be used again.
-  while (!spares.empty()) {
-    worker& other = spares.pop_front();
+  while (!the_workers.spares.empty()) {
+    worker& other = the_workers.spares.pop_front();
     if (&other == &w) continue;
     other.alive = 0;
-    if (other.stack_top) ended.push_back(other);
+    if (other.stack_top) the_workers.ended.push_back(other);
   }
-  ended.for_each([](worker& other) { other.alive = 0; });
-  known.reset();
-  if (&w != &the_machine().first) known.push_back(w);
+  the_workers.ended.for_each([](worker& other) { other.alive = 0; });
+  the_workers.known.reset();
+  if (&w != &the_machine().first) the_workers.known.push_back(w);
   w.tid = static_cast<pid_t>(raw_syscall(SYS_gettid));
   w.alive = 0;
   w.bound = nullptr;

@@ -12,7 +12,6 @@
 namespace weft::patch {
 
 struct processor;
-struct credentials;
 struct preempt_stack;
 
 /// What a worker is at, as far as the processor goes.
@@ -131,14 +130,6 @@ void dismiss_spares() noexcept;
 
 /// Whether w sleeps among the spare ones.
 [[nodiscard]] bool is_asleep(worker& w) noexcept;
-
-/// The process's credentials, those of `done`, have changed to `now`: the home takes them over;
-/// others that are still in calls of the kernel's end when those do.
-void have_workers_adopt(worker& done, const credentials& now) noexcept;
-
-/// Has w, the caller, take over the process's credentials if they have changed since it had a
-/// processor.
-void follow_credentials(worker& w) noexcept;
 
 /// Does what w, the caller, was asked to by `attention`: takes over credentials and signal mask.
 void attend(worker& w) noexcept;
