@@ -79,13 +79,21 @@ bool may_be_stolen(processor& p) noexcept {
   return !own || !own->holds;
 }
 
+/// Whether what is ready for p would have to wait there.
+bool is_behind(processor& p) noexcept {
+  const worker* w = p.holder.load(std::memory_order_relaxed);
+  return p.ready.length() >= long_queue || !w ||
+         w->state.load(std::memory_order_relaxed) != worker_state::running || computes(*w);
+}
+
 } // namespace
 
 bool steal(processor& p) noexcept {
   machine& m = the_machine();
   processor* victim = nullptr;
   for (processor& other : m.processors)
-    if (may_be_stolen(other) && (!victim || other.ready.length() > victim->ready.length()))
+    if (may_be_stolen(other) && is_behind(other) &&
+        (!victim || other.ready.length() > victim->ready.length()))
       victim = &other;
   if (!victim) return false;
   for (unsigned n = (victim->ready.length() + 1) / 2; n > 0 && may_be_stolen(*victim); --n) {
