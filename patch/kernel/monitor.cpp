@@ -19,8 +19,8 @@ namespace weft::patch {
 namespace {
 
 constexpr core::nanoseconds tick = 2'500'000;
-constexpr core::nanoseconds share = 10'000'000; // of a thread's, while others wait
-constexpr unsigned quiet_ticks = 40;            // before it sleeps while nothing happens
+constexpr core::nanoseconds share = 5'000'000; // of a thread's, while others wait
+constexpr unsigned quiet_ticks = 40;           // before it sleeps while nothing happens
 constexpr core::nanoseconds short_life = 5'000'000;
 constexpr core::nanoseconds forever = core::never;
 constexpr std::size_t stack_size = 32 * 1024;

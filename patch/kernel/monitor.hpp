@@ -14,7 +14,7 @@ struct worker;
 ///
 /// - **Hand-over.** A worker that stays in one call of the kernel's from one look to the next
 ///   (2 to 5 ms) loses the processor to another.
-/// - **Preemption.** A thread that has kept the processor for 10 ms while others wait for it, or
+/// - **Preemption.** A thread that has kept the processor for 5 ms while others wait for it, or
 ///   for timers or events that have come, is sent SIGURG (as Go does, and for its reasons) with a
 ///   mark that no other sender can make. It yields where it was interrupted, or at the end of the
 ///   call if that was in weft's code.
