@@ -411,7 +411,9 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   }
   detail::ready_item& pick() noexcept;
   void* context_of(detail::ready_item * &item) noexcept;
+  void* context_to_start(detail::ready_item * &item) noexcept;
   void switch_from(detail::state & self) noexcept;
+  void park_until_throwable(detail::park_record & record);
   void jump_from_handler(void* to, detail::state& self, detail::ready_item& next) noexcept;
   void jump(void* to, void** save, detail::execution& from, detail::execution& target) noexcept;
   detail::execution& execution_of(detail::ready_item & item) noexcept;

@@ -74,7 +74,7 @@ void hub::loop() {
         break;
       }
       ready_item* target = item;
-      void* context = context_of(target);
+      void* context = item->context ? item->context : context_to_start(target);
       if (target == &loop_) { // no stack to be had: put back at the front
         take_ready();
         fail_to_start(static_cast<state&>(*item));

@@ -7,7 +7,7 @@
 #include "runtime/sched/timeout.hpp"
 #include "weft/error.hpp"
 
-// Parking, and what can be thrown into a parked fiber.
+// What can be thrown into a parked fiber.
 
 namespace weft {
 
@@ -18,31 +18,6 @@ using detail::wake;
 void hub::refuse_in_callback() {
   throw std::logic_error(
       "weft: a callback may not block, yield or wait; spawn a fiber that does so");
-}
-
-wake hub::park(core::nanoseconds deadline, detail::blocking_call call, const state* waited_for,
-               bool interruptible) {
-  state& self = running_or_throw();
-  detail::park_record record;
-  record.fire = [](hub& h, detail::hub_timer& t) noexcept {
-    h.unpark(*static_cast<detail::park_record&>(t).fiber, wake::timed_out);
-  };
-  record.fiber = &self;
-  record.call = call;
-  record.waited_for = waited_for;
-  record.since = now_;
-  // What is pending already could not be thrown at the switch point before.
-  record.interruptible = interruptible && !self.has(detail::interrupt_requested);
-  record.deadline = deadline;
-  while (true) {
-    self.parked_at = &record;
-    self.where = phase::parked;
-    if (deadline != core::never) wheel_.insert(record);
-    switch_from(self);
-    self.parked_at = nullptr;
-    if (record.result != wake::interrupted || detail::may_throw_here()) return record.result;
-    record.interruptible = false;
-  }
 }
 
 std::exception_ptr hub::take_interrupt(state& fiber) noexcept {

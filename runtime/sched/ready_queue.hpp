@@ -22,6 +22,10 @@ class ready_queue {
     if (!head_) tail_ = &item;
     head_ = &item;
   }
+  /// Takes out the only one; null, without effect, if there are none or several.
+  ready_item* pop_only() noexcept {
+    return head_ && head_ == tail_ ? std::exchange(head_, nullptr) : nullptr;
+  }
   /// Null if there is none.
   ready_item* pop_front() noexcept {
     ready_item* item = head_;
