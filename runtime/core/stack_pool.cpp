@@ -10,6 +10,11 @@ namespace {
 
 constexpr std::size_t stagger_step = 128; // two lines: processors fetch them in pairs
 constexpr std::size_t stagger_count = 16;
+// Of neighbours: further apart than frames of a waiting fiber are large. Where the lowest twelve
+// bits of addresses are alike, a processor has what is loaded of the one stack wait for what was
+// just stored to the other: two fibers that wake each other took 32 ns a turn instead of 25.
+constexpr std::size_t stagger_stride = 5;
+static_assert(stagger_count % stagger_stride != 0);
 static_assert(stagger_step * stagger_count < page_size, "release finds the region by rounding up");
 
 } // namespace
@@ -27,7 +32,7 @@ stack stack_pool::acquire() noexcept {
   }
   // By place, not in turn: a region that is used again finds its lines in the cache.
   const auto number = reinterpret_cast<std::uintptr_t>(at) / slab_.size();
-  const std::size_t stagger = number % stagger_count * stagger_step;
+  const std::size_t stagger = number * stagger_stride % stagger_count * stagger_step;
   return {static_cast<char*>(at) + slab_.size() - stagger, usable_ - stagger};
 }
 
