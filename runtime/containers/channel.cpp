@@ -2,6 +2,8 @@
 #include <stdexcept>
 
 #include "runtime/containers/select_wait.hpp"
+#include "runtime/sync/sync_lock.hpp"
+#include "runtime/sync/wait_list.hpp"
 #include "weft/detail/channel_core.hpp"
 #include "weft/error.hpp"
 
@@ -83,10 +85,9 @@ void channel_core::let_sender_in(wait_chain& woken) noexcept {
   }
 }
 
-channel_answer channel_core::wait_as(channel_waiter& w, std::unique_lock<sync_lock>& held,
-                                     wait_list& list, std::int64_t until, blocking_call call) {
-  list.push_back(w);
-  const waited how = wait_in(held, list, w, until, call);
+namespace {
+
+channel_answer answer_of(channel_waiter& w, std::unique_lock<sync_lock>& held, waited how) {
   if (how != waited::woken) {
     finish_wait(held, how);
     return channel_answer::timed_out;
@@ -95,7 +96,105 @@ channel_answer channel_core::wait_as(channel_waiter& w, std::unique_lock<sync_lo
   return w.answer;
 }
 
+} // namespace
+
+channel_answer channel_core::wait_as(channel_waiter& w, std::unique_lock<sync_lock>& held,
+                                     wait_list& list, std::int64_t until, blocking_call call) {
+  list.push_back(w);
+  return answer_of(w, held, wait_in(held, list, w, until, call));
+}
+
+/// Of one that parked without further ado.
+[[gnu::noinline]] channel_answer channel_core::end_wait(channel_waiter& w, wait_list& list,
+                                                        waited how, blocking_call call) {
+  std::unique_lock held(lock_, std::defer_lock);
+  return answer_of(w, held, how == waited::woken ? how : leave(held, list, w, how, call));
+}
+
+// send and receive begin with what two fibers of one hub do that hand items over: the item goes to
+// the other one's stack, or this one parks. All else is done slowly, from the beginning.
+
+namespace {
+
+/// Whether the first that waits is a fiber of this hub, in `send` or `receive`.
+inline channel_waiter* neighbour(const hub* here, waiter* first) noexcept {
+  if (!first || first->home != here) return nullptr;
+  channel_waiter& w = channel_waiter_of(*first);
+  return w.select ? nullptr : &w;
+}
+
+/// Whether a call that has to wait may park at once.
+inline bool may_park(const hub* here, std::int64_t until) noexcept {
+  return until > 0 && here->running() && !here->running()->has(interrupt_requested);
+}
+
+/// Holds a lock that was taken by `enter`.
+struct entered {
+  sync_lock& lock;
+  ~entered() { lock.leave(); }
+};
+
+} // namespace
+
 channel_answer channel_core::send(void* item, std::int64_t until) {
+  hub* const here = this_hub;
+  if (!lock_.enter(here)) [[unlikely]]
+    return send_slowly(item, until);
+  if (channel_waiter* receiver = neighbour(here, receivers_.first())) [[likely]] {
+    {
+      const entered held{lock_};
+      type_.deliver(receiver->payload, item);
+      receivers_.take_first(*receiver);
+    }
+    resume_at_home(*receiver);
+    return channel_answer::done;
+  }
+  if (size_ != capacity_ || closed_ || !receivers_.empty() || !may_park(here, until)) {
+    lock_.leave();
+    return send_slowly(item, until);
+  }
+  channel_waiter self(here, here->running());
+  self.payload = item;
+  senders_.push_back(self);
+  lock_.leave();
+  const waited how = waited_of(park_in(self, until, blocking_call::channel_send, nullptr, true));
+  if (how != waited::woken || self.answer == channel_answer::failed) [[unlikely]]
+    return end_wait(self, senders_, how, blocking_call::channel_send);
+  return self.answer;
+}
+
+channel_answer channel_core::receive(void* optional, std::int64_t until) {
+  hub* const here = this_hub;
+  if (!lock_.enter(here)) [[unlikely]]
+    return receive_slowly(optional, until);
+  if (size_ != 0 || closed_) {
+    lock_.leave();
+    return receive_slowly(optional, until);
+  }
+  if (channel_waiter* sender = neighbour(here, senders_.first())) [[likely]] {
+    {
+      const entered held{lock_};
+      type_.deliver(optional, sender->payload);
+      senders_.take_first(*sender);
+    }
+    resume_at_home(*sender);
+    return channel_answer::done;
+  }
+  if (!senders_.empty() || !may_park(here, until)) {
+    lock_.leave();
+    return receive_slowly(optional, until);
+  }
+  channel_waiter self(here, here->running());
+  self.payload = optional;
+  receivers_.push_back(self);
+  lock_.leave();
+  const waited how = waited_of(park_in(self, until, blocking_call::channel_receive, nullptr, true));
+  if (how != waited::woken || self.answer == channel_answer::failed) [[unlikely]]
+    return end_wait(self, receivers_, how, blocking_call::channel_receive);
+  return self.answer;
+}
+
+[[gnu::noinline]] channel_answer channel_core::send_slowly(void* item, std::int64_t until) {
   std::unique_lock held(lock_);
   wait_chain woken;
   const channel_answer answer = try_send(item, woken);
@@ -109,7 +208,7 @@ channel_answer channel_core::send(void* item, std::int64_t until) {
   return wait_as(self, held, senders_, until, blocking_call::channel_send);
 }
 
-channel_answer channel_core::receive(void* optional, std::int64_t until) {
+[[gnu::noinline]] channel_answer channel_core::receive_slowly(void* optional, std::int64_t until) {
   std::unique_lock held(lock_);
   wait_chain woken;
   const channel_answer answer = try_receive(optional, woken);

@@ -37,6 +37,13 @@ inline wake park_in(waiter& w, core::nanoseconds until, blocking_call call, cons
   return how;
 }
 
+inline waited waited_of(wake how) noexcept {
+  static_assert(int(wake::woken) == int(waited::woken) &&
+                int(wake::timed_out) == int(waited::timed_out) &&
+                int(wake::interrupted) == int(waited::interrupted));
+  return static_cast<waited>(how);
+}
+
 /// Out of the list, with the lock held again; or it was taken, and waits until it is woken.
 waited leave(std::unique_lock<sync_lock>& held, wait_list& list, waiter& w, waited how,
              blocking_call call);
@@ -59,11 +66,10 @@ inline waited wait_in_place(std::unique_lock<sync_lock>& held, wait_list& list, 
     if (wait_on_thread(w.fired, until)) return waited::woken;
     return leave(held, list, w, waited::timed_out, call);
   }
-  const wake result = park_in(w, until, call, waited_for, interruptible);
-  if (result == wake::woken) [[likely]]
-    return waited::woken;
-  return leave(held, list, w, result == wake::timed_out ? waited::timed_out : waited::interrupted,
-               call);
+  const waited how = waited_of(park_in(w, until, call, waited_for, interruptible));
+  if (how == waited::woken) [[likely]]
+    return how;
+  return leave(held, list, w, how, call);
 }
 
 } // namespace weft::detail

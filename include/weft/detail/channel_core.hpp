@@ -47,6 +47,9 @@ struct select_wait;
 /// One who waits in a channel: in `send` or `receive`, or one case of a `select`. `payload` is the
 /// item, or the std::optional that it is to go to.
 struct channel_waiter : waiter {
+  channel_waiter() = default;
+  channel_waiter(hub* home, state* fiber) noexcept : waiter(home, fiber) {}
+
   select_wait* select = nullptr; // null: not part of one
   std::size_t number = 0;        // of the case
   channel_answer answer = channel_answer::done;
@@ -85,8 +88,11 @@ class channel_core {
   void let_sender_in(wait_chain& woken) noexcept;
 
   [[nodiscard]] void* slot(std::size_t i) noexcept;
+  channel_answer send_slowly(void* item, std::int64_t until);
+  channel_answer receive_slowly(void* optional, std::int64_t until);
   channel_answer wait_as(channel_waiter& w, std::unique_lock<sync_lock>& held, wait_list& list,
                          std::int64_t until, blocking_call call);
+  channel_answer end_wait(channel_waiter& w, wait_list& list, waited how, blocking_call call);
 
   mutable sync_lock lock_;
   bool closed_ = false;

@@ -81,7 +81,10 @@ class wait_list {
 
   [[nodiscard]] bool empty() const noexcept { return first() == nullptr; }
   /// Null if there is none; the rest by `waiter::next`, until null.
-  [[nodiscard]] waiter* first() const noexcept { return first_ && current() ? first_ : nullptr; }
+  [[nodiscard]] waiter* first() const noexcept {
+    waiter* const oldest = first_;
+    return oldest && current() ? oldest : nullptr;
+  }
 
   void push_back(waiter& w) noexcept {
     begin();
@@ -112,10 +115,15 @@ class wait_list {
   /// Takes the oldest, which is there, out: the caller must wake it.
   waiter* take_front() noexcept {
     waiter* const w = first_;
-    first_ = w->next;
-    (first_ ? first_->prev : last_) = nullptr;
-    w->next = nullptr;
+    take_first(*w);
     return w;
+  }
+  /// The same where it is known.
+  void take_first(waiter& w) noexcept {
+    waiter* const second = w.next;
+    first_ = second;
+    (second ? second->prev : last_) = nullptr;
+    w.next = nullptr;
   }
   /// Takes the oldest, so many at most, as a chain for `resume_all`.
   waiter* take(std::size_t most) noexcept;
@@ -128,9 +136,11 @@ class wait_list {
     return generation_ == forks.load(std::memory_order_relaxed);
   }
   void begin() noexcept {
-    if (current()) return;
+    const std::uint32_t now = forks.load(std::memory_order_relaxed);
+    if (generation_ == now) [[likely]]
+      return;
     first_ = last_ = nullptr;
-    generation_ = forks.load(std::memory_order_relaxed);
+    generation_ = now;
   }
 
   waiter* first_ = nullptr;
