@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 // What the kernel keeps for each thread: what one changes is its own, and libc's setuid() and its
 // kin are the process's. Checks that need root say nothing without it.
+#include "tests/call_filter.hpp"
 #include "tests/conformance/check.hpp"
 
 #include <atomic>
-#include <cstddef>
 #include <dirent.h>
 #include <fstream>
 #include <functional>
 #include <grp.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -291,15 +288,9 @@ void affinity_from_the_beginning() {
 void seccomp_filter() {
   const pid_t parent = getppid();
   std::thread([] {
-    sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 77),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const sock_fprog program{sizeof code / sizeof *code, code};
-    expect_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0, "PR_SET_NO_NEW_PRIVS");
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) return;
+    const int set = call_filter({SYS_getppid}, SECCOMP_RET_ERRNO | 77).install();
+    expect_equal(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1, "PR_SET_NO_NEW_PRIVS");
+    if (set != 0) return;
     usleep(500);
     expect_errno(syscall(SYS_getppid), 77, "getppid");
   }).join();

@@ -2,14 +2,13 @@
 //
 // The known limits of patch/README.md, each a check that is right natively and not under weft. One
 // that is right there too is no limit any more.
+#include "tests/call_filter.hpp"
 #include "tests/conformance/futexes/other_process.hpp"
 
 #include <atomic>
 #include <csignal>
 #include <cstddef>
 #include <dirent.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -157,16 +156,8 @@ void the_most_urgent_thread_runs_first() {
 
 // A filter may forbid what the program does not do. (It says so: tests/patch/process.)
 void what_weft_itself_calls_may_be_forbidden() {
-  sock_filter code[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait, 1, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog program{sizeof code / sizeof *code, code};
-  expect_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0, "PR_SET_NO_NEW_PRIVS");
-  expect_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0, "PR_SET_SECCOMP");
+  call_filter filter({SYS_epoll_pwait, SYS_epoll_pwait2}, SECCOMP_RET_KILL_PROCESS);
+  expect_equal(filter.install(), 0, "the filter");
   std::thread([] { usleep(10'000); }).join();
 }
 

@@ -2,11 +2,8 @@
 #include "runtime/core/transfer_ring.hpp"
 
 #include <gtest/gtest.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -17,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/call_filter.hpp"
 #include "tests/core/descriptors.hpp"
 
 namespace weft::core {
@@ -262,16 +260,8 @@ TEST_F(transfer_ring_test, a_send_to_nobody_raises_the_signal_and_the_rest_is_ma
 }
 
 /// From now on this process may not make that system call.
-bool forbid(int number) {
-  sock_filter code[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(number), 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog program{sizeof code / sizeof *code, code};
-  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+bool forbid(unsigned number) {
+  return call_filter({number}, SECCOMP_RET_ERRNO | EPERM).install() == 0;
 }
 
 TEST_F(transfer_ring_test, without_a_ring_each_call_is_made_by_itself) {

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Many threads that wait for words in shared memory at once.
+#include "tests/call_filter.hpp"
 #include "tests/conformance/futexes/crowd.hpp"
 #include "tests/conformance/signals/signal_set.hpp"
 
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
-#include <linux/filter.h>
 #include <linux/io_uring.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <set>
-#include <sys/prctl.h>
 
 namespace {
 
@@ -486,16 +484,8 @@ void forbid_later(unsigned answer, unsigned flags) {
     const crowd others;
     threads before(10, wait);
     let_others_block();
-    sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, SYS_io_uring_setup, 0, 2),
-        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, SYS_io_uring_register, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, answer),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const sock_fprog program{sizeof code / sizeof *code, code};
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) != 0) return 1;
+    call_filter filter({SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}, answer);
+    if (filter.install(flags) != 0) return 1;
     threads after(10, wait);
     let_others_block();
     for (int i = 0; i < 20; ++i)

@@ -5,9 +5,7 @@
 // that is cancelled when the clock is set is made to run out instead, which weft cannot tell apart.
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <linux/futex.h>
-#include <linux/seccomp.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -23,6 +21,7 @@
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/seccomp_filter.hpp"
 #include "patch/sites/raw_syscall.hpp"
+#include "tests/call_filter.hpp"
 
 namespace {
 time_t ahead = 0; // of the true time, in seconds
@@ -275,13 +274,8 @@ TEST_F(set_clock, is_not_heard_of_where_no_descriptor_is_left) {
 TEST_F(set_clock, costs_nobody_a_call_that_a_filter_forbids) {
   for (const unsigned number : {SYS_timerfd_create, SYS_timerfd_settime}) {
     ::new (&m().clocks) settable_clocks;
-    sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const sock_fprog program{std::size(code), code};
+    call_filter filter({number}, SECCOMP_RET_KILL_PROCESS);
+    const sock_fprog program = filter.program();
     prepare_for_filter(&program);
     start_waiting(ways[1], in(millisecond));
     EXPECT_EQ(m().clocks.descriptor(), -1);
