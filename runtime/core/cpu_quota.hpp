@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 /// How to read what the kernel says about the processor time that a control group (version 2) may
@@ -44,6 +45,34 @@ constexpr std::string_view parent_group(std::string_view group) noexcept {
   if (group.size() <= 1) return {};
   const std::size_t last = group.rfind('/');
   return group.substr(0, last == 0 ? 1 : last);
+}
+
+/// The beginning of files that are small.
+using small_text = char[4096];
+
+/// The least that the process's group and those above it may have; 0: no limit. `read(path, room)`
+/// gives the beginning of a file, in that room; nothing if it cannot be read.
+template <class Read>
+unsigned processors_in_own_quota(Read&& read) {
+  small_text groups;
+  small_text text;
+  char path[sizeof groups + 64];
+  unsigned least = 0;
+  for (auto group = control_group_of(read("/proc/self/cgroup", groups)); !group.empty();
+       group = parent_group(group)) {
+    for (const std::string_view mounted : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
+      std::size_t length = 0;
+      const std::string_view below = group == "/" ? std::string_view{} : group;
+      for (const std::string_view part : {mounted, below, std::string_view{"/cpu.max"}}) {
+        __builtin_memcpy(path + length, part.data(), part.size());
+        length += part.size();
+      }
+      path[length] = 0;
+      const unsigned processors = processors_in_quota(read(path, text));
+      if (processors != 0 && (least == 0 || processors < least)) least = processors;
+    }
+  }
+  return least;
 }
 
 } // namespace weft::core

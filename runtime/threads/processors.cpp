@@ -4,8 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <string>
+#include <string_view>
 #include <thread>
 
 #include "runtime/core/cpu_quota.hpp"
@@ -14,14 +13,12 @@
 namespace weft {
 namespace {
 
-/// The beginning of a small file; empty if it cannot be read.
-std::string read_small(const std::string& path) {
-  std::array<char, 4096> text;
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+std::string_view read_small(const char* path, core::small_text& room) {
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return {};
-  const ssize_t length = ::read(fd, text.data(), text.size());
+  const ssize_t length = ::read(fd, room, sizeof room);
   ::close(fd);
-  return {text.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0))};
+  return {room, static_cast<std::size_t>(std::max<ssize_t>(length, 0))};
 }
 
 unsigned in_affinity_mask() {
@@ -38,26 +35,11 @@ unsigned in_affinity_mask() {
   return std::thread::hardware_concurrency();
 }
 
-/// The least that the process's group and those above it may have; 0: no limit.
-unsigned in_quota() {
-  const std::string groups = read_small("/proc/self/cgroup");
-  unsigned least = 0;
-  for (auto group = core::control_group_of(groups); !group.empty();
-       group = core::parent_group(group)) {
-    for (const char* mounted : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
-      const std::string directory = mounted + std::string(group == "/" ? "" : group);
-      const unsigned processors = core::processors_in_quota(read_small(directory + "/cpu.max"));
-      if (processors != 0) least = least == 0 ? processors : std::min(least, processors);
-    }
-  }
-  return least;
-}
-
 } // namespace
 
 unsigned usable_processors() {
   const unsigned allowed = std::max(in_affinity_mask(), 1U);
-  const unsigned quota = in_quota();
+  const unsigned quota = core::processors_in_own_quota(read_small);
   return quota == 0 ? allowed : std::min(allowed, quota);
 }
 

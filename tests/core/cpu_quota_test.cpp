@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+#include <string_view>
+
 using namespace weft::core;
 
 namespace {
@@ -32,6 +36,33 @@ TEST(cpu_quota, limits_of_the_groups_above_hold_too) {
   EXPECT_EQ(parent_group("/a"), "/");
   EXPECT_EQ(parent_group("/"), "");
   EXPECT_EQ(parent_group(""), "");
+}
+
+/// What processors_in_own_quota finds where these are the files.
+unsigned in_quota_among(const std::map<std::string, std::string>& files) {
+  return processors_in_own_quota([&](const char* path, small_text& room) -> std::string_view {
+    const auto found = files.find(path);
+    if (found == files.end()) return {};
+    return {room, found->second.copy(room, sizeof room)};
+  });
+}
+
+TEST(cpu_quota, the_least_of_all_groups_counts_wherever_they_are_mounted) {
+  const std::string group = "/proc/self/cgroup";
+  EXPECT_EQ(in_quota_among({}), 0u);
+  EXPECT_EQ(in_quota_among({{group, "0::/\n"}, {"/sys/fs/cgroup/cpu.max", "300000 100000\n"}}), 3u);
+  std::map<std::string, std::string> files{{group, "0::/a/b\n"},
+                                           {"/sys/fs/cgroup/a/b/cpu.max", "max 100000\n"},
+                                           {"/sys/fs/cgroup/a/cpu.max", "400000 100000\n"}};
+  EXPECT_EQ(in_quota_among(files), 4u);
+  files["/sys/fs/cgroup/unified/a/b/cpu.max"] = "200000 100000\n";
+  EXPECT_EQ(in_quota_among(files), 2u);
+  files["/sys/fs/cgroup/cpu.max"] = "100000 100000\n";
+  EXPECT_EQ(in_quota_among(files), 1u);
+  // As long as the kernel lets a path be.
+  const std::string deep = "/" + std::string(4000, 'x');
+  EXPECT_EQ(in_quota_among({{group, "0::" + deep}, {"/sys/fs/cgroup" + deep + "/cpu.max", "1 1"}}),
+            1u);
 }
 
 } // namespace
