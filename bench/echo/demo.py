@@ -18,6 +18,11 @@ import subprocess
 import sys
 import time
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from runner.server import Server  # noqa: E402
+
 RESERVED_DESCRIPTORS = 100  # what both programs need besides one descriptor a connection
 BYTES_A_THREAD = 64 * 1024  # what a native connection costs at most: its stack, the kernel's, sockets
 RUN_LIMIT = 60  # seconds, for one of the two runs; a normal one takes about ten
@@ -109,40 +114,21 @@ def scale(idle, active):
     return max(0, most - active), active, why
 
 
-class Server:
-    """The echo server, natively or under weft. weft execs it, so that the pid is its own."""
+class EchoServer(Server):
+    """The echo server, natively or under weft, and what it takes."""
 
     def __init__(self, command):
         self.kernel_stacks_before = settled_kernel_stacks()
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-        if not select.select([self.process.stdout], [], [], 10)[0]:
-            self.stop()
-            raise RuntimeError("the server did not start within 10 s")
-        words = self.process.stdout.readline().split()
-        if len(words) != 2 or words[0] != b"listening":
-            self.stop()
-            raise RuntimeError("the server did not start: " + " ".join(command))
-        self.port = int(words[1])
+        super().__init__(command)
 
     def sample(self):
-        status = fields(f"/proc/{self.process.pid}/status")
+        status = fields(f"/proc/{self.pid}/status")
         kernel = kernel_stacks() - self.kernel_stacks_before + int(status["VmPTE"][0])
         return {
             "threads": int(status["Threads"][0]),
             "resident": int(status["VmRSS"][0]),
             "kernel": max(0, kernel),
         }
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-        return self.process.returncode
 
 
 def lines_of(stream, deadline):
@@ -179,13 +165,13 @@ def watch(client, server, name, line):
 
 
 def measure(name, prefix, build, idle, active, seconds, line):
-    server = Server(prefix + [str(build / "bench/echo/thread_server")])
+    server = EchoServer(prefix + [str(build / "bench/echo/thread_server")])
     client = None
     try:
         client = subprocess.Popen(
             [str(build / "bench/echo/load_client"), "--port", str(server.port),
              "--idle", str(idle), "--active", str(active), "--seconds", str(seconds),
-             "--server-pid", str(server.process.pid), "--progress"],
+             "--server-pid", str(server.pid), "--progress"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         sample, messages = watch(client, server, name, line)
         output = client.stdout.read()

@@ -4,10 +4,8 @@
 package main
 
 import (
-	"fmt"
 	"log"
 	"net"
-	"os"
 )
 
 func serve(peer net.Conn) {
@@ -25,15 +23,7 @@ func serve(peer net.Conn) {
 }
 
 func main() {
-	port := "0"
-	if len(os.Args) > 1 {
-		port = os.Args[1]
-	}
-	listener, err := net.Listen("tcp4", "127.0.0.1:"+port)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println("listening", listener.Addr().(*net.TCPAddr).Port)
+	listener := listen()
 	for {
 		peer, err := listener.Accept()
 		if err != nil {

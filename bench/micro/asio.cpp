@@ -168,7 +168,7 @@ void sleep_late(benchmark::State& state) {
 } // namespace
 
 int main(int argc, char** argv) {
-  using bench::coroutines::add;
+  using bench::add;
   bench::coroutines::register_cases<library>();
   add("channel", &channel);
   add("queue", &queue);

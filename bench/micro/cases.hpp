@@ -7,6 +7,7 @@
 #include "bench/micro/locking.hpp"
 #include "bench/micro/messages.hpp"
 #include "bench/micro/program.hpp"
+#include "bench/micro/registering.hpp"
 #include "bench/micro/sleeping.hpp"
 #include "bench/micro/spawning.hpp"
 #include "bench/micro/switching.hpp"
@@ -29,16 +30,6 @@
 /// figure in "ns".
 namespace bench {
 
-inline benchmark::internal::Benchmark* add(const char* name, void (*body)(benchmark::State&)) {
-  return benchmark::RegisterBenchmark(name, body)->MeasureProcessCPUTime();
-}
-inline void add_once(const char* name, void (*body)(benchmark::State&)) {
-  add(name, body)->Iterations(1);
-}
-/// Twice, since the first time also pays for fresh memory, once for all.
-inline void add_twice(const char* name, void (*body)(benchmark::State&)) {
-  add(name, body)->Iterations(1)->Repetitions(2);
-}
 /// For ten fibers up to a hundred thousand, or to a million.
 template <bool million>
 void add_growing(const char* name, void (*body)(benchmark::State&)) {
@@ -49,9 +40,9 @@ void add_growing(const char* name, void (*body)(benchmark::State&)) {
 template <class Library>
 void register_light() {
   constexpr bool million = Library::most >= 1'000'000;
-  add("spawn_join", &spawn_join<Library>)->Arg(1000);
+  add_spawn_join<spawn_join<Library>>();
   if constexpr (Library::most >= 100'000) {
-    add_twice("spawn_join/many", &spawn_join_many<Library>);
+    add_spawn_join_many<spawn_join<Library>>();
     if constexpr (requires { Library::start([] { return 0L; }); })
       add_twice("skynet", &skynet<Library>);
     add_once("timers", &timers<Library>);

@@ -7,6 +7,7 @@
 
 #include "bench/micro/measuring.hpp"
 #include "bench/micro/program.hpp"
+#include "bench/micro/registering.hpp"
 #include "bench/micro/switching.hpp"
 
 /// The cases for C++20 coroutines, in the shape of those for fibers: what a fiber calls, a
@@ -77,7 +78,7 @@ typename Library::template task<void> counting(std::size_t& ran) {
   co_return;
 }
 template <class Library>
-void spawn_join_of(benchmark::State& state, std::size_t fibers) {
+void spawn_join(benchmark::State& state, std::size_t fibers) {
   std::size_t ran = 0;
   for (auto _ : state) {
     for (std::size_t i = 0; i < fibers; ++i)
@@ -86,14 +87,6 @@ void spawn_join_of(benchmark::State& state, std::size_t fibers) {
   }
   if (ran != fibers * state.iterations()) state.SkipWithError("not every coroutine ran");
   state.counters["operations"] = static_cast<double>(fibers);
-}
-template <class Library>
-void spawn_join(benchmark::State& state) {
-  spawn_join_of<Library>(state, static_cast<std::size_t>(state.range(0)));
-}
-template <class Library>
-void spawn_join_many(benchmark::State& state) {
-  spawn_join_of<Library>(state, many());
 }
 
 template <class Library>
@@ -119,19 +112,15 @@ void skynet(benchmark::State& state) {
   state.counters["operations"] = 1;
 }
 
-inline benchmark::internal::Benchmark* add(const char* name, void (*body)(benchmark::State&)) {
-  return benchmark::RegisterBenchmark(name, body)->MeasureProcessCPUTime();
-}
-
 template <class Library>
 void register_cases() {
   add("yield", &yield<Library, 0>)->Arg(2)->Arg(1000);
   add("yield_2_frames", &yield<Library, 2>)->Arg(2);
   add("yield_6_frames", &yield<Library, 6>)->Arg(2);
   add("exception", &exception<Library>);
-  add("spawn_join", &spawn_join<Library>)->Arg(1000);
-  add("spawn_join/many", &spawn_join_many<Library>)->Iterations(1)->Repetitions(2);
-  add("skynet", &skynet<Library>)->Iterations(1)->Repetitions(2);
+  add_spawn_join<spawn_join<Library>>();
+  add_spawn_join_many<spawn_join<Library>>();
+  add_twice("skynet", &skynet<Library>);
 }
 
 } // namespace bench::coroutines

@@ -184,6 +184,6 @@ void next_of_generator(benchmark::State& state) {
 
 int main(int argc, char** argv) {
   bench::coroutines::register_cases<library>();
-  bench::coroutines::add("generator", &next_of_generator);
+  bench::add("generator", &next_of_generator);
   bench::run_program(argc, argv);
 }

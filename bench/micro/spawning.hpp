@@ -11,7 +11,7 @@
 namespace bench {
 
 template <class Library>
-void spawn_join_of(benchmark::State& state, std::size_t fibers) {
+void spawn_join(benchmark::State& state, std::size_t fibers) {
   std::size_t ran = 0;
   std::vector<typename Library::handle> all;
   all.reserve(fibers);
@@ -24,15 +24,6 @@ void spawn_join_of(benchmark::State& state, std::size_t fibers) {
   }
   if (ran != fibers * state.iterations()) state.SkipWithError("not every fiber ran");
   state.counters["operations"] = static_cast<double>(fibers);
-}
-
-template <class Library>
-void spawn_join(benchmark::State& state) {
-  spawn_join_of<Library>(state, static_cast<std::size_t>(state.range(0)));
-}
-template <class Library>
-void spawn_join_many(benchmark::State& state) {
-  spawn_join_of<Library>(state, many());
 }
 
 template <class Library>
