@@ -25,7 +25,7 @@ green* thread_of(green& g, pid_t tid) noexcept {
 /// The kernel's tid of the kernel thread on which `named` runs: 0 for the calling one, which stands
 /// for all that have none of their own.
 pid_t kernel_tid(const green& g, const green& named) noexcept {
-  return named.bound && &named != &g ? named.bound->tid : 0;
+  return named.bound && &named != &g ? named.bound->tid.load() : 0;
 }
 
 long call_for(green& g, const green& named, const syscall_frame& f) noexcept {

@@ -7,6 +7,7 @@
 
 #include "patch/kernel/credentials.hpp"
 #include "patch/kernel/errors.hpp"
+#include "patch/kernel/kernel_thread.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/spin_lock.hpp"

@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 
 #include "patch/kernel/configuration.hpp"
+#include "patch/kernel/glance.hpp"
+#include "patch/kernel/kernel_thread.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/scheduler_detail.hpp"
 #include "patch/kernel/signal_detail.hpp"
@@ -25,19 +27,18 @@ constexpr core::nanoseconds short_life = 5'000'000;
 constexpr core::nanoseconds forever = core::never;
 constexpr std::size_t stack_size = 32 * 1024;
 
-/// Whether events wait to be harvested, and somebody for them. What is read here belongs to who is
-/// inside weft; a stale answer is as good as one a moment ago.
+/// Whether events wait to be harvested, and somebody for them.
 bool events_wait(machine& m) noexcept {
-  if (!awaits_events(m) && !m.clocks.have_waiters()) return false;
-  pollfd epoll{m.reactor.epoll_descriptor(), POLLIN, 0};
+  if (!glance::awaits_events(m)) return false;
+  pollfd epoll{glance::epoll_descriptor(m), POLLIN, 0};
   return epoll.fd >= 0 && raw_syscall(SYS_poll, &epoll, 1, 0) > 0;
 }
 
 /// Whether somebody could make use of p, were it not for who holds it.
 bool somebody_waits(machine& m, const processor& p) noexcept {
-  return !p.ready.empty() || m.returned.load(std::memory_order_relaxed) ||
-         (m.processors.several() && m.processors.is_anything_ready()) ||
-         m.timers.next_due() <= core::monotonic_now() || events_wait(m);
+  return !glance::is_queue_empty(p) || m.returned.load(std::memory_order_relaxed) ||
+         (m.processors.several() && glance::is_anything_ready(m)) ||
+         glance::next_due(m) <= core::monotonic_now() || events_wait(m);
 }
 
 /// Takes the processor from w, which is in a call of the kernel's, if it still is.
@@ -80,7 +81,7 @@ void look_after(machine& m, processor& p, sight& last, core::nanoseconds time,
                 outlook& all) noexcept {
   worker* holder = p.holder.load(std::memory_order_acquire);
   if (!holder) {
-    all.held_up = all.held_up || !p.ready.empty();
+    all.held_up = all.held_up || !glance::is_queue_empty(p);
     return;
   }
   const std::uint32_t calls = holder->native_calls.load(std::memory_order_relaxed);
@@ -103,7 +104,7 @@ void look_after(machine& m, processor& p, sight& last, core::nanoseconds time,
     return;
   }
   all.busy = true;
-  all.held_up = all.held_up || (!moved && !p.ready.empty());
+  all.held_up = all.held_up || (!moved && !glance::is_queue_empty(p));
   if (time - last.kept_since >= share && the_configuration().preempt) {
     last.kept_since = time;
     preempt(p, *holder);
@@ -126,13 +127,16 @@ void monitor::look_at_limits(core::nanoseconds time) noexcept {
 /// Sees to it that idle processors get what others leave undone.
 void monitor::spread(bool held_up, bool moved) noexcept {
   machine& m = the_machine();
-  if (worker_wanted_.exchange(false) && !make_helper()) m.processors.help_is_coming = false;
-  if (m.processors.idle() == 0 || m.processors.help_is_coming) return;
+  if (worker_wanted_.exchange(false) && !make_helper()) {
+    note_helper();
+    m.processors.help_is_coming = false;
+  }
+  if (glance::idle(m) == 0 || m.processors.help_is_coming) return;
   const auto events_are_left = [&] {
-    return !moved && !m.processors.poller &&
-           (m.timers.next_due() <= core::monotonic_now() || events_wait(m));
+    return !moved && !glance::is_there_a_poller(m) &&
+           (glance::next_due(m) <= core::monotonic_now() || events_wait(m));
   };
-  if (!held_up && m.processors.shared.empty() && !events_are_left()) return;
+  if (!held_up && glance::is_shared_queue_empty(m) && !events_are_left()) return;
   // Never waited for: who has it may wait for the monitor's end.
   if (!m.lock.try_acquire()) return;
   if (m.processors.idle() != 0 && !m.processors.help_is_coming && !m.alone) call_help();
@@ -160,9 +164,9 @@ void monitor::watch() noexcept {
     } else if (now.lonely && ++quiet > 1) {
       // Until a timer is due, or perhaps events come.
       span = forever;
-      if (const core::nanoseconds due = m.timers.next_due(); due != core::never)
+      if (const core::nanoseconds due = glance::next_due(m); due != core::never)
         span = due > time + tick ? due - time : tick;
-      if ((awaits_events(m) || m.clocks.have_waiters()) && span > share) span = share;
+      if (glance::awaits_events(m) && span > share) span = share;
     } else if (!now.lonely && ++quiet > quiet_ticks) {
       span = forever;
     }
@@ -227,12 +231,13 @@ void monitor::make_worker() noexcept {
     the_machine().processors.help_is_coming = false;
     return;
   }
-  worker_wanted_ = true;
+  if (!worker_wanted_.exchange(true)) ++helpers_to_come_;
   wake();
 }
 
 void monitor::reset_after_fork() noexcept {
   worker_wanted_ = false;
+  helpers_to_come_ = 0;
   mode_ = mode::ended;
   alive_ = 0;
   asleep_ = 0;

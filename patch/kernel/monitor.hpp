@@ -32,6 +32,12 @@ class monitor {
   /// A processor is idle, there is work for it, and no worker: makes one. Not done by the caller
   /// since a kernel thread inherits what its maker is.
   void make_worker() noexcept;
+  /// One of those has begun, or cannot.
+  void note_helper() noexcept { --helpers_to_come_; }
+  /// Whether one has not begun yet, but will.
+  [[nodiscard]] bool is_helper_to_come() const noexcept {
+    return helpers_to_come_ != 0 && (is_running() || !worker_wanted_);
+  }
   /// Starts it unless it runs. Where no kernel thread can be made threads can stop each other.
   void start() noexcept;
   /// Nobody is left to be looked after. It ends at once if it has lived for some milliseconds, and
@@ -56,6 +62,7 @@ class monitor {
   std::atomic<std::uint32_t> asleep_{0};
   std::atomic<std::uint32_t> word_{0}; // a futex: bumped to wake it
   std::atomic<bool> worker_wanted_{false};
+  std::atomic<unsigned> helpers_to_come_{0}; // wanted, or made and not begun
   enum class mode : std::uint8_t { ended, watching, lingering };
   std::atomic<mode> mode_{mode::ended};
   std::uint32_t alive_ = 0;

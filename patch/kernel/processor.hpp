@@ -126,7 +126,7 @@ class processor_set {
   /// work, or another worker was, and has not begun yet.
   worker* poller = nullptr;
   std::int64_t polls_until = 0;
-  bool help_is_coming = false;
+  std::atomic<bool> help_is_coming{false};
 
  private:
   unsigned count_ = 1;

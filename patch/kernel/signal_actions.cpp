@@ -129,7 +129,7 @@ void send_errand(const worker& w, errand what) noexcept {
   info.si_code = SI_QUEUE;
   info.si_pid = the_machine().main_tid;
   info.si_value.sival_ptr = const_cast<char*>(&marks[static_cast<int>(what)]);
-  raw_syscall(SYS_rt_tgsigqueueinfo, the_machine().main_tid, w.tid, SIGURG, &info);
+  raw_syscall(SYS_rt_tgsigqueueinfo, the_machine().main_tid, w.tid.load(), SIGURG, &info);
 }
 
 bool is_errand(const siginfo_t& info, errand& what) noexcept {

@@ -267,7 +267,7 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
     if (!g) m.futexes.expect_outsiders();
     if (errand what; is_errand(*info, what) || is_cpu_timers_wake_up(*info)) return;
     if (asks_for_dump(signal)) {
-      if (!g) raw_syscall(SYS_tgkill, m.main_tid, m.home->tid, signal);
+      if (!g) raw_syscall(SYS_tgkill, m.main_tid, m.home->tid.load(), signal);
     } else if (is_caught(action))
       reinterpret_cast<void (*)(int, siginfo_t*, void*)>(action.handler)(signal, info, opaque);
     else if (action.handler != reinterpret_cast<void*>(SIG_IGN) && !is_ignored_by_default(signal))

@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <linux/futex.h>
-#include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "patch/kernel/cpu_time.hpp"
+#include "patch/kernel/kernel_thread.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/processor.hpp"
 #include "patch/kernel/scheduler.hpp"
@@ -18,9 +18,6 @@
 #include "patch/kernel/worker_credentials.hpp"
 #include "patch/kernel/worker_detail.hpp"
 #include "patch/sites/raw_syscall.hpp"
-
-extern "C" long weft_clone_thread(unsigned long flags, void* stack_top, std::uint32_t* child_tid,
-                                  void* thread_pointer, void (*entry)(void*), void* argument);
 
 namespace weft::patch {
 
@@ -37,8 +34,9 @@ void start_worker(void* argument) noexcept {
   machine& m = the_machine();
   m.lock.acquire();
   follow_credentials(w);
-  processor* p = w.helps && !m.alone && !w.retired ? m.processors.find_idle() : nullptr;
-  if (w.helps) {
+  processor* p = w.made_to_help && !m.alone && !w.retired ? m.processors.find_idle() : nullptr;
+  if (w.made_to_help) {
+    m.monitor.note_helper();
     m.processors.help_is_coming = false;
     w.started = true;
   }
@@ -46,7 +44,7 @@ void start_worker(void* argument) noexcept {
     m.processors.occupy(*p, w);
     w.state.store(worker_state::running, std::memory_order_relaxed);
     apply_worker_mask(w);
-  } else if (w.helps) {
+  } else if (w.made_to_help) {
     came_for_nothing(w);
   }
   work(w);
@@ -132,7 +130,7 @@ worker* make(bool helps) noexcept {
   w->arriving = 0;
   w->holds = nullptr;
   w->cpu_time_counted = 0;
-  w->helps = helps;
+  w->helps = w->made_to_help = helps;
   w->current = &w->idle;
   w->has_signal_stack = false;
   {
@@ -177,8 +175,9 @@ void wait_for_processor(worker& w) noexcept {
   follow_credentials(w);
   {
     const spin_guard guard{the_workers.lock};
-    // One that was given a processor before it slept for the first time is no spare.
-    if (w.order.load(std::memory_order_relaxed) == worker_order::sleep && !w.bound && w.started)
+    // One that was given a processor before it slept for the first time is no spare. (Whose own it
+    // is to be is not said yet when it begins.)
+    if (w.started && !w.bound && w.order.load(std::memory_order_relaxed) == worker_order::sleep)
       the_workers.spares.push_front(w);
     w.started = true;
   }
@@ -312,41 +311,6 @@ void forget_workers_but(worker& w) noexcept {
   w.bound = nullptr;
   w.retired = false;
   w.arriving = 0;
-}
-
-bool furnish_helper(std::size_t stack_size, void*& stack_top, void*& thread_pointer) noexcept {
-  if (stack_top) return true;
-  green* nobody = the_machine().greens.make();
-  const long at = core::sys::map(nullptr, stack_size, PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
-  thread_pointer = nobody ? make_bare_tls(*nobody) : nullptr;
-  if (is_error(at) || !thread_pointer) return false;
-  stack_top = reinterpret_cast<char*>(at) + stack_size;
-  return true;
-}
-
-long start_kernel_thread(void* stack_top, void* thread_pointer, void (*entry)(void*),
-                         void* argument, std::uint32_t* alive) noexcept {
-  constexpr unsigned long flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-                                  CLONE_SYSVSEM | CLONE_SETTLS | CLONE_CHILD_CLEARTID;
-  *alive = 1;
-  std::uint64_t before;
-  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &every_signal, &before, 8);
-  const long tid = weft_clone_thread(flags, stack_top, alive, thread_pointer, entry, argument);
-  set_kernel_mask(before);
-  if (is_error(tid)) *alive = 0;
-  return tid;
-}
-
-void end_kernel_thread() noexcept {
-  for (;;)
-    raw_syscall(SYS_exit, 0);
-}
-
-void wait_for_end(std::uint32_t* alive) noexcept {
-  // The kernel's wake-up at a thread's end is for shared futexes.
-  while (__atomic_load_n(alive, __ATOMIC_ACQUIRE) != 0)
-    raw_syscall(SYS_futex, alive, FUTEX_WAIT, 1, nullptr);
 }
 
 } // namespace weft::patch

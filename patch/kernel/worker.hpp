@@ -40,6 +40,7 @@ struct worker : core::list_hook<spare_tag>, core::list_hook<known_tag> {
   green idle;
 
   void* stack_top = nullptr; // idle's; null for the initial kernel thread until it has one
+  bool made_to_help = false; // it is to begin with a processor that is idle then
   bool helps = false;        // it was called to an idle processor, and has found no thread yet
   bool started = false;      // it has held the processor, or is about to
 
@@ -53,7 +54,7 @@ struct worker : core::list_hook<spare_tag>, core::list_hook<known_tag> {
   std::atomic<std::uint32_t> native_calls{0};
 
   std::atomic<worker_order> order{worker_order::sleep}; // a futex
-  pid_t tid = 0;                                        // the kernel's
+  std::atomic<pid_t> tid{0};                            // the kernel's
   /// Zeroed by the kernel when the kernel thread has ended; a futex.
   std::uint32_t alive = 0;
 
@@ -142,24 +143,11 @@ void keep_workers_still(bool still) noexcept;
 /// is `current`.
 core::nanoseconds count_cpu_time_from_now(worker& current) noexcept;
 
-/// Whether `signal` has come to another worker than w, the caller, and is not yet pending for whom it
-/// is for.
+/// Whether `signal` has come to another worker than w, the caller, and is not yet pending for whom
+/// it is for.
 [[nodiscard]] bool is_on_its_way(int signal, const worker& w) noexcept;
 
 /// In a fork's child: the caller's is the only kernel thread.
 void forget_workers_but(worker& w) noexcept;
-
-/// What a kernel thread of weft's needs that never runs green threads: a stack and TLS. False: no
-/// memory. Made once; kept when the thread has ended.
-[[nodiscard]] bool furnish_helper(std::size_t stack_size, void*& stack_top,
-                                  void*& thread_pointer) noexcept;
-/// Starts a kernel thread in `entry(argument)`, with all signals blocked. Its tid, or -errno;
-/// *alive is made 1, and 0 when it has ended.
-long start_kernel_thread(void* stack_top, void* thread_pointer, void (*entry)(void*),
-                         void* argument, std::uint32_t* alive) noexcept;
-/// Ends the calling kernel thread.
-[[noreturn]] void end_kernel_thread() noexcept;
-/// Waits until *alive is 0.
-void wait_for_end(std::uint32_t* alive) noexcept;
 
 } // namespace weft::patch
