@@ -12,6 +12,7 @@
 #include "patch/kernel/native_layout.h"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/signal_detail.hpp"
+#include "patch/kernel/spin_lock.hpp"
 #include "patch/kernel/worker.hpp"
 #include "patch/kernel/worker_credentials.hpp"
 
@@ -143,8 +144,20 @@ bool take_over(green& g) noexcept {
 
 } // namespace
 
+namespace {
+
+/// Forgets the processor that w, on which a thread came back, has lost. Not before whoever took it
+/// has it: from `state` to `holder` that one reads what w held.
+void forget_lost(worker& w) noexcept {
+  while (w.holds && w.holds->holder.load(std::memory_order_acquire) == &w)
+    let_holder_run();
+  w.holds = nullptr;
+}
+
+} // namespace
+
 void find_processor(green& g) noexcept {
-  g.on->holds = nullptr;
+  forget_lost(*g.on);
   if (!take_idle(g) && !take_over(g)) return wait_for_turn(g);
   worker& w = *g.on;
   w.state.store(worker_state::running, std::memory_order_relaxed);

@@ -208,7 +208,8 @@ bool are_others_asleep() noexcept {
   machine& m = the_machine();
   if (!m.processors.several()) return true;
   if (m.processors.poller) m.reactor.interrupt();
-  return !m.processors.poller && !m.processors.help_is_coming && m.processors.held() == 1;
+  return !m.processors.poller && !m.processors.help_is_coming && !m.monitor.is_helper_to_come() &&
+         m.processors.held() == 1;
 }
 
 void work(worker& w) noexcept {
@@ -242,7 +243,10 @@ void work(worker& w) noexcept {
     }
     w.helps = false;
     if (worker* other = proper_worker(m, w)) {
-      if (!give_idle(m, p, *other)) pass_processor(w, *other);
+      if (other->holds) // it looks for events, or is on its way
+        other->holds->ready.push_front(p.ready.pop());
+      else if (!give_idle(m, p, *other))
+        pass_processor(w, *other);
       continue;
     }
     if (several && w.bound && p.ready.front().bound != &w) { // what is ready is others' to take
