@@ -120,8 +120,8 @@ void print(const statistics& s, const processor_set& processors,
     out << "weft: parks";
     for (int i = 0; i < static_cast<int>(park_reason::count); ++i)
       out << (i ? ", " : " ") << name_of(static_cast<park_reason>(i)) << " " << s.parks[i];
-    out << "; polls " << s.polls << ", waits " << s.waits << "; helps " << s.helps
-        << ", in vain " << s.helps_in_vain;
+    out << "; polls " << s.polls << ", waits " << s.waits << "; helps " << s.helps << ", in vain "
+        << s.helps_in_vain;
   }
   if (!processors.several()) return;
   unsigned number = 0;
