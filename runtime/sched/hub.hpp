@@ -45,11 +45,11 @@ enum class wake : std::uint8_t {
 /// Something a hub does at a time. `fire` runs on the hub's loop, out of the wheel.
 struct hub_timer : core::timer {
   void (*fire)(hub&, hub_timer&) noexcept = nullptr;
+  state* fiber = nullptr; // that is to hear of it, if any
 };
 
 /// A parked fiber's record, on its own stack.
 struct park_record : hub_timer {
-  state* fiber = nullptr;
   blocking_call call = blocking_call::sleep;
   const state* waited_for = nullptr; // a fiber, for reports
   core::nanoseconds since = 0;       // the hub's clock, as of its last poll
@@ -452,6 +452,7 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   void wait_for_events() noexcept;
   static void descriptor_ready(core::io_waiter & w) noexcept;
   void poll_descriptors(core::nanoseconds until) noexcept;
+  void fire_timers_ahead() noexcept;
   void fire_timers() noexcept;
   void audit_descriptors() noexcept;
   void drain_inbox() noexcept;
@@ -495,6 +496,7 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   core::nanoseconds last_descriptor_poll_ = 0;
   core::nanoseconds last_batch_to_back_ = 0;
   core::nanoseconds next_audit_ = 0; // of the reactor; 0: none is due
+  bool timers_went_ahead_ = false;   // at the last poll between fibers
 
   // Under the patch.
   const weft_patch_table* patch_ = nullptr;

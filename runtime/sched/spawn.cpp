@@ -12,10 +12,6 @@ using detail::state;
 namespace detail {
 namespace {
 
-struct start_timer : hub_timer {
-  state* fiber = nullptr;
-};
-
 [[gnu::noinline]] void inherit_or_discard(const hub& h, const state& spawner, state& s) {
   // The spawner is to end and does not know it yet, or this might not be spawned.
   if (h.cancels_all() && spawner.has(cancel_requested)) s.set(cancel_requested);
@@ -70,12 +66,10 @@ void queue_fiber(state& s) noexcept {
 }
 
 void start_fiber_at(state& s, std::int64_t when) {
-  auto timer = std::make_unique<start_timer>();
+  auto timer = std::make_unique<hub_timer>();
   timer->fiber = &s;
   timer->deadline = when;
-  timer->fire = [](hub& h, hub_timer& t) noexcept {
-    h.start_now(*static_cast<start_timer&>(t).fiber);
-  };
+  timer->fire = [](hub& h, hub_timer& t) noexcept { h.start_now(*t.fiber); };
   extras_of(s).start_timer = timer.get();
   s.where = phase::later;
   if (when != core::never) s.home->insert(*timer);
@@ -91,8 +85,7 @@ void discard_fiber(state& s) noexcept {
 } // namespace detail
 
 void hub::start_now(state& fiber) noexcept {
-  auto* timer =
-      static_cast<detail::start_timer*>(std::exchange(fiber.extras->start_timer, nullptr));
+  detail::hub_timer* const timer = std::exchange(fiber.extras->start_timer, nullptr);
   if (timer->linked()) wheel_.cancel(*timer);
   delete timer;
   fiber.where = phase::unstarted;

@@ -138,7 +138,7 @@ wake hub::park(core::nanoseconds deadline, detail::blocking_call call, const sta
   state& self = running_or_throw();
   detail::park_record record;
   record.fire = [](hub& h, detail::hub_timer& t) noexcept {
-    h.unpark(*static_cast<detail::park_record&>(t).fiber, wake::timed_out);
+    h.unpark(*t.fiber, wake::timed_out);
   };
   record.fiber = &self;
   record.call = call;

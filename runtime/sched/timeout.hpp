@@ -11,7 +11,6 @@ struct timeout_record : hub_timer {
   timeout_record* outer = nullptr;
   timeout_scope* scope = nullptr;
   hub* home = nullptr; // null: closed
-  state* fiber = nullptr;
   bool pending = false; // over, and not thrown yet
   bool expired = false;
 };

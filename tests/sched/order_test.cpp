@@ -100,6 +100,39 @@ TEST(order, a_time_out_beats_an_endless_loop_of_yields) {
   weft::joinall(spinners);
 }
 
+TEST(order, those_whose_time_has_come_end_before_all_others_have_begun) {
+  constexpr int count = 20'000;
+  int begun = 0;
+  int begun_at_first_end = 0;
+  std::vector<weft::task<void>> tasks;
+  for (int i = 0; i < count; ++i)
+    tasks.push_back(weft::spawn([&] {
+      ++begun;
+      weft::sleep(50us);
+      if (begun_at_first_end == 0) begun_at_first_end = begun;
+    }));
+  weft::joinall(tasks);
+  EXPECT_LT(begun_at_first_end, count);
+}
+
+TEST(order, short_sleeps_keep_nobody_from_beginning) {
+  bool over = false;
+  std::vector<weft::task<void>> tasks;
+  for (int i = 0; i < 2000; ++i)
+    tasks.push_back(weft::spawn([&] {
+      while (!over)
+        weft::sleep(1us);
+    }));
+  weft::sleep(10ms);
+  for (int i = 0; i < 2000; ++i)
+    tasks.push_back(weft::spawn([&, i] {
+      weft::yield();
+      if (i == 1999) over = true;
+    }));
+  weft::joinall(tasks);
+  EXPECT_TRUE(over);
+}
+
 TEST(order, descriptors_get_their_turn_among_yielders) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
