@@ -32,6 +32,11 @@ long advise(void* at, std::size_t size, int advice) noexcept {
   return raw_syscall(SYS_madvise, at, size, advice);
 }
 
+// One by one: a filter that the program installed may end it for a call that few programs make.
+long advise_all(const iovec*, std::size_t, int) noexcept {
+  return -ENOSYS;
+}
+
 int epoll_create() noexcept {
   const long fd = raw_syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
   return fd < 0 ? static_cast<int>(fd) : patch::move_out_of_sight(fd);

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cerrno>
 
+#include "runtime/core/advise_each.hpp"
 #include "runtime/core/sys.hpp"
 
 namespace weft::core {
@@ -36,6 +37,11 @@ guard_kind install_guard(void* at, std::size_t size) noexcept {
     return guard_kind::protect;
   protected_now.fetch_sub(1, std::memory_order_relaxed);
   return guard_kind::none;
+}
+
+bool install_guards(char* first, std::size_t count, std::size_t region, std::size_t size) noexcept {
+  return install_works.load(std::memory_order_relaxed) &&
+         advise_each(first, count, region, size, advice_guard_install);
 }
 
 int remove_guard(void* at, std::size_t size, guard_kind kind) noexcept {

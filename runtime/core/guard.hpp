@@ -16,6 +16,12 @@ enum class guard_kind {
 /// later calls do not try it again (MADV_GUARD_INSTALL fails under mlockall(MCL_FUTURE)).
 guard_kind install_guard(void* at, std::size_t size) noexcept;
 
+/// Installs guards in the first `size` bytes of each of `count` (at most `most_advised_at_once`)
+/// regions that follow each other, all by one call. False if that cannot be had, or not for all:
+/// some may have theirs.
+[[nodiscard]] bool install_guards(char* first, std::size_t count, std::size_t region,
+                                  std::size_t size) noexcept;
+
 /// Makes the pages usable again (zero-filled); `kind` is how they were guarded.
 /// 0 or -errno. mprotect(PROT_READ|PROT_WRITE) alone does not lift an installed guard.
 int remove_guard(void* at, std::size_t size, guard_kind kind) noexcept;

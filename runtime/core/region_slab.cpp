@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "runtime/core/advise_each.hpp"
 #include "runtime/core/sys.hpp"
 
 namespace weft::core {
@@ -40,7 +41,7 @@ void region_slab::release(void* at) noexcept {
   if (warm <= warm_limit_ + warm_limit_ / 2) return;
   if (keeps_ == warmth::limited || in_use_ <= warm_limit_)
     give_back(warm - warm_limit_);
-  else if (warm > 2 * in_use_)
+  else if (warm > 4 * in_use_)
     give_back(warm - in_use_);
 }
 
@@ -48,18 +49,47 @@ void region_slab::trim(std::size_t keep) noexcept {
   if (free_.size() - cold_ > keep) give_back(free_.size() - cold_ - keep);
 }
 
+namespace {
+
+/// Ranges whose memory is to go back, several by one call.
+class going_back {
+ public:
+  going_back() noexcept = default;
+  going_back(const going_back&) = delete;
+  going_back& operator=(const going_back&) = delete;
+  ~going_back() { flush(); }
+
+  void add(char* low, char* high) noexcept {
+    if (count_ == most_advised_at_once) flush();
+    ranges_[count_++] = {low, static_cast<std::size_t>(high - low)};
+  }
+
+ private:
+  void flush() noexcept {
+    long bytes = 0;
+    for (std::size_t i = 0; i < count_; ++i)
+      bytes += static_cast<long>(ranges_[i].iov_len);
+    if (count_ < 2 || sys::advise_all(ranges_, count_, MADV_DONTNEED) != bytes)
+      for (std::size_t i = 0; i < count_; ++i)
+        sys::advise(ranges_[i].iov_base, ranges_[i].iov_len, MADV_DONTNEED);
+    count_ = 0;
+  }
+
+  iovec ranges_[most_advised_at_once];
+  std::size_t count_ = 0;
+};
+
+} // namespace
+
 void region_slab::give_back(std::size_t count) noexcept {
   std::sort(free_.begin() + cold_, free_.begin() + cold_ + count);
+  going_back ranges;
   for (const std::size_t end = cold_ + count; cold_ < end;) {
     char* low = free_[cold_++];
     char* high = low + size_;
-    for (; cold_ < end; ++cold_) {
-      if (free_[cold_] == high)
-        high += size_;
-      else
-        break;
-    }
-    sys::advise(low, static_cast<std::size_t>(high - low), MADV_DONTNEED);
+    for (; cold_ < end && free_[cold_] == high; ++cold_)
+      high += size_;
+    ranges.add(low, high);
   }
 }
 

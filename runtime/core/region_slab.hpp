@@ -15,8 +15,9 @@ enum class pages : bool { small, huge };
 /// How much of what is free keeps its memory, besides the `warm_limit`.
 enum class warmth : bool {
   limited, // nothing
-  /// As much as is in use, at most twice that: what sleeps for different times ends in any order,
-  /// and a region's page would be given back and fetched again, 2 us each, while others begin.
+  /// As much as is in use, at most four times that: what sleeps for different times ends in any
+  /// order, and a region's page would be given back and fetched again, 2 us each, while others
+  /// begin. The more lies free, the more neighbours are given back by one call.
   as_used,
 };
 
@@ -51,6 +52,10 @@ class region_slab {
   };
   [[nodiscard]] region acquire() noexcept;
   void release(void* at) noexcept;
+  /// How many regions directly above the fresh one that was just given out will be next.
+  [[nodiscard]] std::size_t fresh_above() const noexcept {
+    return static_cast<std::size_t>(mappings_.end()[-1].end - next_) / size_;
+  }
   /// Gives the memory of all free regions but `keep` back.
   void trim(std::size_t keep) noexcept;
   /// Unmaps everything and starts anew; no region may be in use.

@@ -39,9 +39,14 @@ class stack_pool {
   [[nodiscard]] bool in_guard(const void* fault) const noexcept;
 
  private:
+  void prepare(char* fresh) noexcept;
+
   std::size_t usable_;
   guard_kind guard_ = guard_kind::install;
   region_slab slab_;
+  // Fresh regions that have their guards and first pages already.
+  char* prepared_begin_ = nullptr;
+  char* prepared_end_ = nullptr;
 };
 
 } // namespace weft::core

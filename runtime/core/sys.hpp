@@ -7,6 +7,7 @@
 #include "runtime/core/clock.hpp"
 
 struct epoll_event;
+struct iovec;
 
 /// The one narrow way in which runtime/core reaches the kernel. It has two
 /// implementations, chosen at link time: libweft's (sys_libc.cpp) calls libc, so
@@ -16,10 +17,16 @@ struct epoll_event;
 /// none allocates, none throws.
 namespace weft::core::sys {
 
+/// PIDFD_SELF, newer than glibc 2.36's headers.
+inline constexpr int own_process = -10000;
+
 [[nodiscard]] long map(void* hint, std::size_t size, int protection, int flags) noexcept;
 long unmap(void* at, std::size_t size) noexcept;
 long protect(void* at, std::size_t size, int protection) noexcept;
 long advise(void* at, std::size_t size, int advice) noexcept;
+/// The same of several ranges by one call (process_madvise of oneself, Linux 6.15): how many bytes
+/// were reached, of the first ones.
+long advise_all(const iovec* ranges, std::size_t count, int advice) noexcept;
 
 /// A close-on-exec epoll instance. The patch's puts it at a high number.
 [[nodiscard]] int epoll_create() noexcept;

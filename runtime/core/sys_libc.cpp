@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -69,6 +70,11 @@ long protect(void* at, std::size_t size, int protection) noexcept {
 long advise(void* at, std::size_t size, int advice) noexcept {
   const errno_kept keep;
   return or_negative_errno(::madvise(at, size, advice));
+}
+
+long advise_all(const iovec* ranges, std::size_t count, int advice) noexcept {
+  const errno_kept keep;
+  return or_negative_errno(::syscall(SYS_process_madvise, own_process, ranges, count, advice, 0));
 }
 
 int epoll_create() noexcept {

@@ -2,6 +2,8 @@
 #include "runtime/core/stack_pool.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdint>
@@ -109,6 +111,25 @@ TEST(stack_pool, running_over_the_end_faults) {
   const stack again = pool.acquire();
   fill(again, 2);
   EXPECT_EXIT(overflow(again), testing::ExitedWithCode(100 + SIGSEGV), "");
+}
+
+/// Whether the kernel can read there.
+bool readable(int scratch, const char* at) {
+  return ::pwrite(scratch, at, 1, 0) == 1;
+}
+
+TEST(stack_pool, each_of_many_has_its_guard) {
+  stack_pool pool{64 << 10};
+  const int scratch = ::memfd_create("scratch", MFD_CLOEXEC);
+  ASSERT_GE(scratch, 0);
+  for (int i = 0; i < 3000; ++i) { // of which those made later are made several at a time
+    const stack s = pool.acquire();
+    const char* const end = static_cast<char*>(s.top) - s.size;
+    ASSERT_TRUE(readable(scratch, end)) << i;
+    ASSERT_FALSE(readable(scratch, end - 1)) << i;
+    ASSERT_FALSE(readable(scratch, end - page_size)) << i;
+  }
+  ::close(scratch);
 }
 
 TEST(stack_pool, tells_a_fault_in_a_guard_from_others) {
