@@ -15,10 +15,10 @@
 // Going over to a generator's stack and back.
 
 namespace weft::detail {
-namespace {
 
-/// Of a thread without a hub, and inside callbacks.
 constinit thread_local carrier* stack_outside_fibers = nullptr;
+
+namespace {
 
 /// One for all threads: a generator may end on another than it began on, and outlive both.
 struct generator_stacks {
@@ -57,18 +57,6 @@ void watch_this_thread() {
 
 } // namespace
 
-carrier*& current_stack() noexcept {
-  if (const hub* h = this_hub)
-    if (state* fiber = h->running()) return fiber->stack;
-  return stack_outside_fibers;
-}
-
-const void* current_timeouts() noexcept {
-  const hub* h = this_hub;
-  const state* fiber = h ? h->running() : nullptr;
-  return fiber && fiber->extras ? fiber->extras->timeouts : nullptr;
-}
-
 carrier* take_stack_outside_fibers() noexcept {
   return std::exchange(stack_outside_fibers, nullptr);
 }
@@ -106,10 +94,6 @@ generator_stack* generator_stack::make(generator_core& body) {
   return s;
 }
 
-bool generator_stack::started_here() const noexcept {
-  return thread == &stack_outside_fibers || (hub_of_thread && hub_of_thread == this_hub);
-}
-
 void generator_stack::release() noexcept {
   const core::stack of = memory;
   const std::uint32_t size_class = stack_class;
@@ -118,39 +102,25 @@ void generator_stack::release() noexcept {
   stacks().release(size_class, of);
 }
 
-/// Out of line, and the one place that jumps: see hub::jump. Nothing of the thread is looked up
-/// after the jump, since nothing here could know that its address may have changed.
-[[gnu::noinline]] void generator_stack::cross(execution& from, execution& to) noexcept {
-  // Member by member, as in hub::switch_from: a copy of 16 bytes waits for what was written as 8
-  // and 4 of them.
-  exception_state& exceptions = *thread_exception_state();
-  std::swap(exceptions.caught, other_exceptions.caught);
-  std::swap(exceptions.uncaught, other_exceptions.uncaught);
-  std::swap(current_stack(), other_stack);
-  if (body->where == generator_phase::finished)
-    from.leave_for_good(to);
-  else
-    from.leave_for(to);
-  const core::transfer t = core::jump(other_context, &other_context);
-  *static_cast<void**>(t.data) = t.from;
-  from.arrive_from(to);
-}
-
-void generator_stack::enter(bool lets_pass) {
-  caller_as.adopt_current();
-  caller_passes = lets_pass;
-  timeouts = current_timeouts();
-  cross(caller_as, as);
+[[gnu::noinline]] void generator_stack::answer() {
   while (asks) {
     asks = false;
     may_pass = caller_passes && may_throw_here();
-    cross(caller_as, as);
+    cross_to_body();
   }
+}
+
+[[gnu::noinline]] void generator_stack::cross_to_body() noexcept {
+  cross(caller_as, as);
+}
+
+[[gnu::noinline]] void generator_stack::cross_to_caller() noexcept {
+  cross(as, caller_as);
 }
 
 bool generator_stack::may_throw_beneath() {
   asks = true;
-  cross(as, caller_as);
+  cross_to_caller();
   return may_pass;
 }
 
@@ -168,7 +138,7 @@ void generator_stack::run(core::transfer t) {
   }
   g.drop_body();
   g.where = generator_phase::finished;
-  s.cross(s.as, s.caller_as);
+  s.cross_to_caller();
   core::sys::fatal("weft: a generator was entered that is at its end\n");
 }
 

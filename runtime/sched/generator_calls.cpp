@@ -28,7 +28,8 @@ void end_with(generator_core& g, const std::exception_ptr& error) {
   std::rethrow_exception(error);
 }
 
-void run_on(generator_core& g, const std::exception_ptr& error, bool lets_pass) {
+[[gnu::always_inline]] inline void run_on(generator_core& g, const std::exception_ptr& error,
+                                          bool lets_pass) {
   g.thrown = error;
   g.where = phase_of::running;
   g.stack->enter(lets_pass);
@@ -43,19 +44,29 @@ std::uint32_t generator_stack_class(std::size_t usable) {
   return usable ? stack_class_for(usable) : default_stack_class();
 }
 
-void check_generator(const generator_core& g, const char* call) {
+namespace {
+[[gnu::noinline]] void refuse(const generator_core& g, const char* call) {
   if (g.where == phase_of::running)
     throw std::logic_error(std::string("weft: ") + call +
                            " of a generator whose body runs already, or blocks in another fiber; "
                            "give each fiber its own, or guard it with a mutex");
-  if (g.stack && !g.stack->started_here())
-    throw std::logic_error(std::string("weft: ") + call +
-                           " of a generator that was started on another thread; ask for its "
-                           "values there, and pass them on by a queue");
+  throw std::logic_error(std::string("weft: ") + call +
+                         " of a generator that was started on another thread; ask for its "
+                         "values there, and pass them on by a queue");
+}
+
+inline void check(const generator_core& g, const char* call) {
+  if (g.where == phase_of::running || (g.stack && !g.stack->started_here())) [[unlikely]]
+    refuse(g, call);
+}
+} // namespace
+
+void check_generator(const generator_core& g, const char* call) {
+  check(g, call);
 }
 
 bool resume_generator(generator_core& g, const char* call, const std::exception_ptr& error) {
-  check_generator(g, call);
+  check(g, call);
   if (g.where != phase_of::suspended) {
     if (error) end_with(g, error);
     if (g.where == phase_of::finished) return false;

@@ -7,6 +7,8 @@ namespace weft::core {
 
 constinit jump_function jump = jump_fcontext;
 
+constinit const jump_function jump_unpaired = jump_fcontext;
+
 context make_context(void* top, std::size_t size, void (*entry)(transfer)) noexcept {
   return make_fcontext(top, size, entry);
 }

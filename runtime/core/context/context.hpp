@@ -33,6 +33,11 @@ using jump_function = transfer (*)(context to, void* data) noexcept;
 /// the call that ran before it, so contexts that switch through one call site predict well.
 extern jump_function jump;
 
+/// Boost's in any case, which ends in a jump to where it was called the last time. For two sides
+/// that go to and fro between two places: their calls and returns do not pair anyhow, and a jump
+/// is predicted by where it went before.
+extern const jump_function jump_unpaired;
+
 enum class jump_kind { balanced, boost };
 /// The kind in use now.
 [[nodiscard]] jump_kind current_jump() noexcept;
