@@ -14,7 +14,17 @@ namespace weft::patch {
 struct processor;
 struct preempt_stack;
 
-/// What a worker is at, as far as the processor goes.
+/// What a worker is at, as far as the processor goes:
+///
+///   running   -> in_native  weft_native_call
+///   in_native -> running    interrupt_native, of the worker when it is back
+///   in_native -> without    hand_over, of the monitor; take_over, of a worker that is back
+///   running   -> without    give_away, pass_processor, rest
+///   without   -> running    wait_for_processor, given one; find_processor; rest, of the poller
+///
+/// Who is `without` sleeps among the spare ones until it is ordered to run, or polls. Where there are
+/// several processors tests/model/processors.pml is a model of this, with the same names: Spin tries
+/// all orders of its steps. Whoever changes a step here changes it there.
 enum class worker_state : std::uint32_t {
   running,   // it holds the processor
   in_native, // it holds it, but is in a call of the kernel's: the monitor may take it away
