@@ -17,18 +17,26 @@ bool runs_threads(const processor& p) noexcept {
   return w && w->state.load(std::memory_order_relaxed) == worker_state::running;
 }
 
+/// Cycles from then to now. The counters of two processors of a machine may differ a little.
+std::uint64_t cycles(std::uint64_t then, std::uint64_t now) noexcept {
+  const auto passed = static_cast<std::int64_t>(now - then);
+  return passed > 0 ? static_cast<std::uint64_t>(passed) : 0;
+}
+
 } // namespace
 
 processor& queue_for(green& g) noexcept {
   machine& m = the_machine();
+  processor* own = self()->on->holds;
+  if (own && g.urgent) return *own; // who runs on its last one may do so for long
   if (g.last && runs_threads(*g.last)) return *g.last;
-  if (processor* own = self()->on->holds) return *own;
+  if (own) return *own;
   return g.last ? *g.last : m.processors[0];
 }
 
 void note_turn(green& from, green& to, processor* p) noexcept {
   const std::uint64_t now = __builtin_ia32_rdtsc();
-  from.turn = (3 * from.turn + (now - from.turn_begun)) / 4;
+  from.turn = (3 * from.turn + cycles(from.turn_begun, now)) / 4;
   to.turn_begun = now;
   if (to.last == p) return;
   if (to.last && &to != &from.on->idle) ++p->stats.migrations;
@@ -37,7 +45,7 @@ void note_turn(green& from, green& to, processor* p) noexcept {
 
 bool computes(const worker& w) noexcept {
   const green& g = *w.current;
-  return g.turn > long_turn || __builtin_ia32_rdtsc() - g.turn_begun > long_turn;
+  return g.turn > long_turn || cycles(g.turn_begun, __builtin_ia32_rdtsc()) > long_turn;
 }
 
 void consider_help(processor& p) noexcept {

@@ -132,6 +132,44 @@ TEST_F(processors, a_thread_is_queued_where_it_ran_last_if_threads_run_there) {
   dismiss(g);
 }
 
+TEST_F(processors, an_urgent_thread_is_queued_where_it_is_next) {
+  green& g = bystander();
+  worker& there = another();
+  all().occupy(all()[2], there);
+  g.last = &all()[2];
+  g.urgent = true;
+  EXPECT_EQ(&queue_for(g), w().holds);
+  g.urgent = false;
+  EXPECT_EQ(&queue_for(g), &all()[2]);
+  all().vacate(there);
+  dismiss(g);
+}
+
+TEST_F(processors, what_need_not_wait_is_not_stolen) {
+  green& runs = bystander();
+  worker& there = another();
+  there.current = &runs;
+  all().occupy(all()[1], there);
+  // It has just begun, and those like it were quick.
+  runs.turn = 0;
+  runs.turn_begun = __builtin_ia32_rdtsc() + 1'000'000'000; // however slow the test
+  fill(all()[1], 1);
+  EXPECT_FALSE(steal(all()[0]));
+  fill(all()[1], 3); // four
+  EXPECT_TRUE(steal(all()[0]));
+  EXPECT_EQ(all()[1].ready.length(), 2u);
+  all()[0].ready.reset();
+  runs.turn = 1'000'000; // it computes
+  EXPECT_TRUE(steal(all()[0]));
+  all()[0].ready.reset();
+  runs.turn = 0;
+  EXPECT_FALSE(steal(all()[0]));
+  there.state = worker_state::in_native;
+  EXPECT_TRUE(steal(all()[0]));
+  all().vacate(there);
+  dismiss(runs);
+}
+
 TEST_F(processors, a_fork_leaves_one) {
   worker& other = another();
   all().occupy(all()[1], other);
