@@ -5,12 +5,15 @@
 namespace weft::patch {
 namespace {
 
-/// What a thread runs at a time, in cycles of the time-stamp counter (some 20 us), from which on it
-/// is worth while to wake another kernel thread, which may take as long, rather than wait for it.
-constexpr std::uint64_t long_turn = 50'000;
+/// What a thread has to wait, in cycles of the time-stamp counter (some 20 us), from which on it is
+/// worth while to wake another kernel thread, which may take as long.
+constexpr std::uint64_t long_wait = 50'000;
 
-/// Threads that wait in one queue from which on two had better run, whatever they do.
-constexpr unsigned long_queue = 4;
+/// A turn (0.5 us) of which most is spent in weft, which one worker enters at a time: a second one
+/// brings nothing.
+constexpr std::uint64_t short_turn = 1000;
+/// The same where each has to wait for the other.
+constexpr std::uint64_t short_hindered_turn = 5000;
 
 bool runs_threads(const processor& p) noexcept {
   const worker* w = p.holder.load(std::memory_order_relaxed);
@@ -36,7 +39,9 @@ processor& queue_for(green& g) noexcept {
 
 void note_turn(green& from, green& to, processor* p) noexcept {
   const std::uint64_t now = __builtin_ia32_rdtsc();
-  from.turn = (3 * from.turn + cycles(from.turn_begun, now)) / 4;
+  const std::uint64_t turn = cycles(from.turn_begun, now);
+  from.turn = (3 * from.turn + turn) / 4;
+  if (p && &from != &from.on->idle) p->turn = (7 * p->turn + turn) / 8;
   to.turn_begun = now;
   if (to.last == p) return;
   if (to.last && &to != &from.on->idle) ++p->stats.migrations;
@@ -45,15 +50,43 @@ void note_turn(green& from, green& to, processor* p) noexcept {
 
 bool computes(const worker& w) noexcept {
   const green& g = *w.current;
-  return g.turn > long_turn || cycles(g.turn_begun, __builtin_ia32_rdtsc()) > long_turn;
+  return g.turn > long_wait || cycles(g.turn_begun, __builtin_ia32_rdtsc()) > long_wait;
 }
+
+namespace {
+
+/// Whether what is ready for p would have to wait there.
+bool is_behind(const processor& p) noexcept {
+  if (!runs_threads(p) || computes(*p.holder.load(std::memory_order_relaxed))) return true;
+  return p.turn > short_turn && p.ready.length() * p.turn > long_wait;
+}
+
+} // namespace
 
 void consider_help(processor& p) noexcept {
   const processor_set& all = the_machine().processors;
   if (all.idle() == 0 || all.help_is_coming || the_machine().alone) return;
   const worker* w = p.holder.load(std::memory_order_relaxed);
   if (!w && !self()->on->holds) return; // it is the poller itself who put it there
-  if (p.ready.length() >= long_queue || !all.shared.empty() || !w || computes(*w)) call_help();
+  if (!all.shared.empty() || is_behind(p)) call_help();
+}
+
+bool leave_to_another(processor& p) noexcept {
+  machine& m = the_machine();
+  const std::uint64_t waits = m.lock.waits() - p.lock_waits;
+  p.lock_waits = m.lock.waits();
+  if (waits < turns_between_polls || p.turn > short_hindered_turn || p.ready.empty()) return false;
+  for (processor& other : m.processors) {
+    if (&other == &p || !runs_threads(other) || is_behind(other)) continue;
+    // Unhindered they take a third or less.
+    const std::uint64_t turn = (p.turn > other.turn ? p.turn : other.turn) / 3;
+    if (turn * (p.ready.length() + other.ready.length()) > long_wait) continue;
+    while (!p.ready.empty())
+      other.ready.push_back(p.ready.pop());
+    p.turn = other.turn = turn;
+    return true;
+  }
+  return false;
 }
 
 void call_help() noexcept {
@@ -85,13 +118,6 @@ bool may_be_stolen(processor& p) noexcept {
   if (p.ready.empty()) return false;
   const worker* own = p.ready.front().bound;
   return !own || !own->holds;
-}
-
-/// Whether what is ready for p would have to wait there.
-bool is_behind(processor& p) noexcept {
-  const worker* w = p.holder.load(std::memory_order_relaxed);
-  return p.ready.length() >= long_queue || !w ||
-         w->state.load(std::memory_order_relaxed) != worker_state::running || computes(*w);
 }
 
 } // namespace

@@ -13,6 +13,11 @@ void add(std::uint64_t since, std::uint64_t until, std::uint64_t& sum,
 
 } // namespace
 
+void kernel_lock::wait() noexcept {
+  lock_.lock();
+  ++waits_;
+}
+
 void kernel_lock::note_begin() noexcept {
   ++statistics_.taken;
   held_since_ = __builtin_ia32_rdtsc();
@@ -25,7 +30,7 @@ void kernel_lock::note_end() noexcept {
 void kernel_lock::acquire_measured() noexcept {
   if (lock_.try_lock()) return note_begin();
   const std::uint64_t since = __builtin_ia32_rdtsc();
-  lock_.lock();
+  wait();
   note_begin();
   ++statistics_.contended;
   add(since, held_since_, statistics_.waited, statistics_.waited_longest);

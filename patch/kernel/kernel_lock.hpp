@@ -28,7 +28,8 @@ class kernel_lock {
     if (!used_) return;
     if (measured_) [[unlikely]]
       return acquire_measured();
-    lock_.lock();
+    if (!lock_.try_lock()) [[unlikely]]
+      wait();
   }
   [[nodiscard]] bool try_acquire() noexcept {
     if (!used_) return true;
@@ -44,13 +45,16 @@ class kernel_lock {
     lock_.unlock();
   }
 
+  /// How often somebody had to wait for it. To be read by who has it.
+  [[nodiscard]] std::uint64_t waits() const noexcept { return waits_; }
   /// All nought unless it is measured.
   [[nodiscard]] const lock_statistics& statistics() const noexcept { return statistics_; }
   /// In a fork's child, whose caller holds it.
   void forget_statistics() noexcept { statistics_ = {}; }
 
  private:
-  // Out of line, since few ask for them.
+  // Out of line, since few need them.
+  void wait() noexcept;
   void acquire_measured() noexcept;
   void note_begin() noexcept;
   void note_end() noexcept;
@@ -58,7 +62,8 @@ class kernel_lock {
   bool used_ = false;
   bool measured_ = false;
   alignas(64) spin_lock lock_;
-  lock_statistics statistics_; // guarded by it
+  std::uint64_t waits_ = 0;    // guarded by it
+  lock_statistics statistics_; // likewise
   std::uint64_t held_since_ = 0;
 };
 

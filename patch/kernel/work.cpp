@@ -224,6 +224,7 @@ void work(worker& w) noexcept {
     gather(m);
     processor& p = *w.holds;
     const bool several = m.processors.several();
+    const bool looked = p.budget == 0;
     if (several)
       poll_beside_others(m, p);
     else if (p.ready.empty() || (p.budget == 0 && events_may_come(m)))
@@ -237,7 +238,7 @@ void work(worker& w) noexcept {
       continue;
     }
     take_shared(m.processors, p);
-    if (several && !has_work(w, p)) {
+    if (several && (!has_work(w, p) || (looked && !w.bound && leave_to_another(p)))) {
       rest(m, w);
       continue;
     }

@@ -150,15 +150,25 @@ TEST_F(processors, what_need_not_wait_is_not_stolen) {
   worker& there = another();
   there.current = &runs;
   all().occupy(all()[1], there);
-  // It has just begun, and those like it were quick.
-  runs.turn = 0;
+  // It has just begun, and those before it were quick.
   runs.turn_begun = __builtin_ia32_rdtsc() + 1'000'000'000; // however slow the test
-  fill(all()[1], 1);
+  all()[1].turn = 2000;
+  fill(all()[1], 4);
   EXPECT_FALSE(steal(all()[0]));
-  fill(all()[1], 3); // four
+  fill(all()[1], 96);
+  all()[1].turn = 1000; // weft is all that they do, and one at a time does that
+  EXPECT_FALSE(steal(all()[0]));
+  all()[1].turn = 2000;
   EXPECT_TRUE(steal(all()[0]));
-  EXPECT_EQ(all()[1].ready.length(), 2u);
+  EXPECT_EQ(all()[1].ready.length(), 50u);
   all()[0].ready.reset();
+  all()[1].turn = 500;
+  EXPECT_FALSE(steal(all()[0]));
+  all()[1].turn = 10'000;
+  EXPECT_TRUE(steal(all()[0]));
+  all()[0].ready.reset();
+  all()[1].turn = 0;
+  EXPECT_FALSE(steal(all()[0]));
   runs.turn = 1'000'000; // it computes
   EXPECT_TRUE(steal(all()[0]));
   all()[0].ready.reset();
@@ -166,6 +176,43 @@ TEST_F(processors, what_need_not_wait_is_not_stolen) {
   EXPECT_FALSE(steal(all()[0]));
   there.state = worker_state::in_native;
   EXPECT_TRUE(steal(all()[0]));
+  all().vacate(there);
+  dismiss(runs);
+}
+
+TEST_F(processors, two_that_wait_for_each_other_at_each_turn_become_one) {
+  green& runs = bystander();
+  worker& there = another();
+  there.current = &runs;
+  runs.turn_begun = __builtin_ia32_rdtsc() + 1'000'000'000; // however slow the test
+  processor& own = all()[0];
+  processor& other = all()[1];
+  all().occupy(other, there);
+  const auto hindered = [&](std::uint64_t waits, std::uint64_t turn) {
+    own.lock_waits = m().lock.waits() - waits;
+    own.turn = other.turn = turn;
+    return leave_to_another(own);
+  };
+  fill(own, 3);
+  fill(other, 2);
+  EXPECT_FALSE(hindered(turns_between_polls - 1, 1500)); // seldom enough
+  EXPECT_FALSE(hindered(turns_between_polls, 10'000));   // of their turns most is their own
+  EXPECT_FALSE(leave_to_another(own));                   // no more waits since
+  there.state = worker_state::in_native;
+  EXPECT_FALSE(hindered(turns_between_polls, 1500));
+  there.state = worker_state::running;
+  runs.turn = 1'000'000; // it computes
+  EXPECT_FALSE(hindered(turns_between_polls, 1500));
+  runs.turn = 0;
+  EXPECT_EQ(own.ready.length(), 3u);
+
+  EXPECT_TRUE(hindered(turns_between_polls, 1500));
+  EXPECT_TRUE(own.ready.empty());
+  EXPECT_EQ(other.ready.length(), 5u);
+  EXPECT_FALSE(steal(own)); // and so it stays
+
+  fill(own, 200);
+  EXPECT_FALSE(hindered(turns_between_polls, 1500)); // some would wait for long
   all().vacate(there);
   dismiss(runs);
 }

@@ -201,7 +201,9 @@ class Statistics(Case):
         with tempfile.TemporaryDirectory() as directory:
             output, s, _ = measured("stuck", f"{directory}/fifo", workers=1)
         self.assertEqual(output, "opened\n")
-        self.assertTrue(0 < s["hand_overs"] <= s["wakes"] < 100, s)
+        # Who comes back may take a processor from who is stuck, without waking anybody.
+        self.assertTrue(0 < s["hand_overs"] < 100, s)
+        self.assertTrue(0 < s["wakes"] < 100, s)
 
     def test_of_a_child_are_its_own(self):
         status, _, errors = weft("children", options=["--stats=json", "--workers", "2"])
