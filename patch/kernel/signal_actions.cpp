@@ -105,8 +105,7 @@ void adopt_signal_state(green& main) noexcept {
 }
 
 void show_own_handling(bool shown) noexcept {
-  const std::uint64_t own =
-      access_faults | signal_bit(SIGURG) | the_machine().signals.guarded;
+  const std::uint64_t own = access_faults | signal_bit(SIGURG) | the_machine().signals.guarded;
   for (int signal = 1; signal <= signal_state::count; ++signal) {
     if (!(own & signal_bit(signal))) continue;
     const signal_state::action& action = the_machine().signals.actions[signal];

@@ -22,9 +22,10 @@ struct preempt_stack;
 ///   running   -> without    give_away, pass_processor, rest
 ///   without   -> running    wait_for_processor, given one; find_processor; rest, of the poller
 ///
-/// Who is `without` sleeps among the spare ones until it is ordered to run, or polls. Where there
-/// are several processors tests/model/processors.pml is a model of this, with the same names: Spin
-/// tries all orders of its steps. Whoever changes a step here changes it there.
+/// Who is `without` sleeps among the spare ones until it is ordered to run, or polls. Of this there
+/// are models with the same names, tests/model/processors.pml and, where there is one processor,
+/// one_processor.pml: Spin tries all orders of their steps. Whoever changes a step here changes it
+/// there.
 enum class worker_state : std::uint32_t {
   running,   // it holds the processor
   in_native, // it holds it, but is in a call of the kernel's: the monitor may take it away
