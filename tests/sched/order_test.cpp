@@ -101,7 +101,7 @@ TEST(order, a_time_out_beats_an_endless_loop_of_yields) {
 }
 
 TEST(order, those_whose_time_has_come_end_before_all_others_have_begun) {
-  constexpr int count = 20'000;
+  constexpr int count = 4000;
   int begun = 0;
   int begun_at_first_end = 0;
   std::vector<weft::task<void>> tasks;
@@ -118,16 +118,16 @@ TEST(order, those_whose_time_has_come_end_before_all_others_have_begun) {
 TEST(order, short_sleeps_keep_nobody_from_beginning) {
   bool over = false;
   std::vector<weft::task<void>> tasks;
-  for (int i = 0; i < 2000; ++i)
+  for (int i = 0; i < 400; ++i)
     tasks.push_back(weft::spawn([&] {
       while (!over)
         weft::sleep(1us);
     }));
   weft::sleep(10ms);
-  for (int i = 0; i < 2000; ++i)
+  for (int i = 0; i < 400; ++i)
     tasks.push_back(weft::spawn([&, i] {
       weft::yield();
-      if (i == 1999) over = true;
+      if (i == 399) over = true;
     }));
   weft::joinall(tasks);
   EXPECT_TRUE(over);
