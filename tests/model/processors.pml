@@ -463,6 +463,25 @@ end_asleep:
      goto rest
   :: else
   fi;
+  atomic { // leave_to_another, perhaps
+    p = none;
+    if
+#ifdef LEAVES
+    :: !is_bound(self) && runs(1 - holds[self]) ->
+       p = 1 - holds[self];
+       t = 0;
+       do
+       :: t < THREADS -> queue[t] = (queue[t] == holds[self] -> p : queue[t]); t++
+       :: else -> t = none; break
+       od
+#endif
+    :: true
+    fi
+  };
+  if
+  :: p != none -> p = none; goto rest
+  :: else
+  fi;
   atomic { // which is the next, and whose
     if
     :: queue[0] == holds[self] -> t = 0

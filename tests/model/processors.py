@@ -15,9 +15,9 @@ MODEL = pathlib.Path(__file__).with_name("processors.pml")
 
 RIGHT = {
     "threads that sleep": (QUICK_REST, "SLEEPS YIELDS ACTS=1"),
-    "both, and nobody sees to what is left undone": (QUICK_REST, "SLEEPS EVENTS ACTS=1 MONITOR=0"),
-    "three that wait for each other": (QUICK_REST, "JOINS YIELDS THREADS=3 ACTS=1 MONITOR=0"),
-    "three of which some compute": (QUICK_REST, "JOINS YIELDS COMPUTES THREADS=3 WORKERS=4 ACTS=1"),
+    "both, and nobody sees to what is left undone": (QUICK_REST, "LEAVES SLEEPS EVENTS ACTS=1 MONITOR=0"),
+    "three that wait for each other": (QUICK_REST, "LEAVES JOINS YIELDS THREADS=3 ACTS=1 MONITOR=0"),
+    "three of which some compute": (QUICK_REST, "LEAVES JOINS YIELDS COMPUTES THREADS=3 WORKERS=4 ACTS=1"),
     "one that computes and is not preempted": (QUICK_REST, "JOINS COMPUTES NO_PREEMPT THREADS=3 ACTS=1"),
     "calls of the kernel's": (QUICK_REST, "NATIVE YIELDS WORKERS=4 ACTS=1"),
     "a worker of a thread's own": (QUICK_REST, "BOUND YIELDS EVENTS ACTS=1"),
