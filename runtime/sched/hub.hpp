@@ -452,7 +452,6 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   void wait_for_events() noexcept;
   static void descriptor_ready(core::io_waiter & w) noexcept;
   void poll_descriptors(core::nanoseconds until) noexcept;
-  void fire_timers_ahead() noexcept;
   void fire_timers() noexcept;
   void audit_descriptors() noexcept;
   void drain_inbox() noexcept;
@@ -496,7 +495,6 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   core::nanoseconds last_descriptor_poll_ = 0;
   core::nanoseconds last_batch_to_back_ = 0;
   core::nanoseconds next_audit_ = 0; // of the reactor; 0: none is due
-  bool timers_went_ahead_ = false;   // at the last poll between fibers
 
   // Under the patch.
   const weft_patch_table* patch_ = nullptr;

@@ -112,7 +112,7 @@ void hub::poll_between_fibers() noexcept {
     if (reactor_->has_waiters()) poll_descriptors(0);
     if (host_) patch_->yield(); // events of fibers in calls are looked for there
   }
-  fire_timers_ahead();
+  fire_timers();
   trim_carriers();
   // Its own fibers may keep it busy for ever: others are to start all the same.
   for (int i = 0; group_ && i < shared_between_polls && take_shared(); ++i) {
@@ -172,24 +172,6 @@ void hub::wait_for_events() noexcept {
 void hub::poll_descriptors(core::nanoseconds until) noexcept {
   reactor_->poll(until);
   if (transfers_) transfers_->flush();
-}
-
-/// Who sleeps has a stack, who is to begin needs one: if fibers are next that have not begun, those
-/// whose time has come go before them, and leave them their stacks, so that a million fibers that
-/// are spawned at once and sleep for up to a second need not all have one at the same time. After
-/// that, some begin before timers are looked at again: those that sleep for short times only keep
-/// nobody from beginning.
-void hub::fire_timers_ahead() noexcept {
-  if (ready_.empty() || ready_.front()->where != phase::unstarted) {
-    timers_went_ahead_ = false;
-    return fire_timers();
-  }
-  timers_went_ahead_ = !timers_went_ahead_;
-  if (!timers_went_ahead_) return;
-  detail::ready_queue beginners = std::exchange(ready_, {});
-  fire_timers();
-  if (!ready_.empty()) beginners.splice_front(ready_);
-  ready_ = beginners;
 }
 
 void hub::fire_timers() noexcept {
