@@ -82,15 +82,6 @@ void set_default_stack_size(std::size_t size) noexcept {
   pthread_attr_destroy(&attributes);
 }
 
-void change_phase(phase now) noexcept {
-  machine& m = the_machine();
-  if (now == phase::active)
-    m.monitor.start();
-  else
-    m.monitor.retire();
-  set_virtual_calls(now);
-}
-
 void tell(const site_report& report) noexcept {
   line_printer{} << "weft: patched " << report.patched << " of " << report.found
                  << " system call sites in " << report.objects << " objects; " << report.unwanted

@@ -172,6 +172,15 @@ void set_virtual_calls(phase now) noexcept {
   __builtin_memcpy(weft_virtual, active ? when_active : when_single, table_size);
 }
 
+void change_phase(phase now) noexcept {
+  machine& m = the_machine();
+  if (now == phase::active)
+    m.monitor.start();
+  else
+    m.monitor.retire();
+  set_virtual_calls(now);
+}
+
 bool is_virtual_ever(int number) noexcept {
   bool found = false;
   for_each_entry([&](const call_entry& e, unsigned) { found = found || e.number == number; });

@@ -28,6 +28,10 @@ struct call_entry {
 /// Switches the virtual calls on and off for a phase.
 void set_virtual_calls(phase now) noexcept;
 
+/// What is to be done when the second thread comes, or all but one are gone: for
+/// machine::phase_changed.
+void change_phase(phase now) noexcept;
+
 /// Whether `number` is answered by weft at any time (for the patcher).
 [[nodiscard]] bool is_virtual_ever(int number) noexcept;
 

@@ -55,7 +55,8 @@ struct alignas(64) processor {
   /// The worker that runs with it, or is in a call of the kernel's with it; null: it is idle.
   std::atomic<worker*> holder{nullptr};
 
-  /// How long the threads that ran here lately did so at a time, in cycles of the time-stamp counter.
+  /// How long the threads that ran here lately did so at a time, in cycles of the time-stamp
+  /// counter.
   std::uint64_t turn = 0;
 
   /// How often the lock had been waited for when events were last looked at.
@@ -71,9 +72,9 @@ struct alignas(64) processor {
 /// switch so often that they see to events soon enough; others sleep. Work is found by whoever
 /// becomes idle, in any queue. A thread that has had its share goes into the queue that all take
 /// from, so that those that compute get the same share on whatever processor they were. A sleeper
-/// is woken, one at a time, if what is ready would have to wait: for the turns of those before it, or
-/// because whoever runs there computes. Every step is taken under the lock, so none is lost between looking and
-/// sleeping.
+/// is woken, one at a time, if what is ready would have to wait: for the turns of those before it,
+/// or because whoever runs there computes. Every step is taken under the lock, so none is lost
+/// between looking and sleeping.
 class processor_set {
  public:
   static constexpr unsigned most = 256;

@@ -137,9 +137,7 @@ wake hub::park(core::nanoseconds deadline, detail::blocking_call call, const sta
                bool interruptible) {
   state& self = running_or_throw();
   detail::park_record record;
-  record.fire = [](hub& h, detail::hub_timer& t) noexcept {
-    h.unpark(*t.fiber, wake::timed_out);
-  };
+  record.fire = [](hub& h, detail::hub_timer& t) noexcept { h.unpark(*t.fiber, wake::timed_out); };
   record.fiber = &self;
   record.call = call;
   record.waited_for = waited_for;

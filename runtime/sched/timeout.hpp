@@ -10,7 +10,7 @@ namespace weft::detail {
 struct timeout_record : hub_timer {
   timeout_record* outer = nullptr;
   timeout_scope* scope = nullptr;
-  hub* home = nullptr; // null: closed
+  hub* home = nullptr;  // null: closed
   bool pending = false; // over, and not thrown yet
   bool expired = false;
 };

@@ -37,6 +37,14 @@ class processors : public stage {
   }
   /// One that no kernel thread stands behind.
   worker& another() { return *workers_.emplace_back(std::make_unique<worker>()); }
+  /// Another that holds p, on which g has just begun.
+  worker& running(green& g, processor& p) {
+    worker& w = another();
+    w.current = &g;
+    g.turn_begun = __builtin_ia32_rdtsc() + 1'000'000'000; // however slow the test
+    all().occupy(p, w);
+    return w;
+  }
 
  private:
   std::vector<green*> made_;
@@ -147,11 +155,7 @@ TEST_F(processors, an_urgent_thread_is_queued_where_it_is_next) {
 
 TEST_F(processors, what_need_not_wait_is_not_stolen) {
   green& runs = bystander();
-  worker& there = another();
-  there.current = &runs;
-  all().occupy(all()[1], there);
-  // It has just begun, and those before it were quick.
-  runs.turn_begun = __builtin_ia32_rdtsc() + 1'000'000'000; // however slow the test
+  worker& there = running(runs, all()[1]); // the turns before were quick
   all()[1].turn = 2000;
   fill(all()[1], 4);
   EXPECT_FALSE(steal(all()[0]));
@@ -182,12 +186,9 @@ TEST_F(processors, what_need_not_wait_is_not_stolen) {
 
 TEST_F(processors, two_that_wait_for_each_other_at_each_turn_become_one) {
   green& runs = bystander();
-  worker& there = another();
-  there.current = &runs;
-  runs.turn_begun = __builtin_ia32_rdtsc() + 1'000'000'000; // however slow the test
   processor& own = all()[0];
   processor& other = all()[1];
-  all().occupy(other, there);
+  worker& there = running(runs, other);
   const auto hindered = [&](std::uint64_t waits, std::uint64_t turn) {
     own.lock_waits = m().lock.waits() - waits;
     own.turn = other.turn = turn;

@@ -26,16 +26,6 @@ constexpr std::uint64_t pthread_flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLON
                                         CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
                                         CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
 
-/// What start.cpp, which is not linked here, does when the second thread comes.
-void change_phase(phase now) noexcept {
-  machine& m = the_machine();
-  if (now == phase::active)
-    m.monitor.start();
-  else
-    m.monitor.retire();
-  set_virtual_calls(now);
-}
-
 } // namespace
 
 long call(long number, std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d,
