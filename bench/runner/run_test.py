@@ -9,6 +9,8 @@ import tempfile
 import unittest
 
 RUN = pathlib.Path(__file__).resolve().parent.parent / "run.py"
+sys.path.insert(0, str(RUN.parent))
+from runner.session import Missing, Session
 PROGRAM = "bench/threads/parked"
 
 
@@ -44,6 +46,18 @@ class Lacking(unittest.TestCase):
         status, output, errors = self.run_threads()
         self.assertEqual((status, errors), (0, ""))
         self.assertIn("native: missing: parked is not built or not installed", output)
+
+    def test_only_the_library_that_is_used_has_to_know_the_backend(self):
+        program, backend = self.build / "program", {"WEFT_BACKEND": "io_uring"}
+        for file, content in ((program, b""), (self.build / "patch/launcher/weft", b""),
+                              (self.build / "runtime/libweft.so", b"WEFT_BACKEND"),
+                              (self.build / "patch/libweft-patch.so", b"")):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        session = Session(self.build)
+        session.check_program([program], backend)
+        with self.assertRaisesRegex(Missing, "weft has no such backend"):
+            session.check_program([*session.weft(1), program], backend)
 
 
 if __name__ == "__main__":

@@ -148,9 +148,10 @@ class Session:
             if os.sep in str(word) and not os.path.exists(word):
                 raise Missing(f"{os.path.basename(word)} is not built or not installed")
         if (environment or {}).get("WEFT_BACKEND", "epoll") != "epoll":
-            for library in ("runtime/libweft.so", "patch/libweft-patch.so"):
-                if b"WEFT_BACKEND" not in self.built(library).read_bytes():
-                    raise Missing("weft has no such backend")
+            patched = str(self.launcher) in map(str, command)
+            library = self.built("patch/libweft-patch.so" if patched else "runtime/libweft.so")
+            if b"WEFT_BACKEND" not in library.read_bytes():
+                raise Missing("weft has no such backend")
 
     @staticmethod
     def tool(name):
