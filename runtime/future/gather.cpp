@@ -33,8 +33,8 @@ class gathering : public std::enable_shared_from_this<gathering> {
   };
 
   // While it is pending, the end of the state's storage is free: results are at its start.
-  static constexpr std::size_t offset = inline_bytes - sizeof(void*);
-  static_assert(offset >= inline_bytes / 2);
+  static constexpr std::size_t offset = inline_result_bytes;
+  static_assert(offset + sizeof(void*) <= inline_bytes);
   void put_into(state& s) noexcept { ::new (static_cast<void*>(s.storage + offset)) void*(this); }
   static gathering& of(state& s) noexcept {
     return *static_cast<gathering*>(*std::launder(reinterpret_cast<void**>(s.storage + offset)));

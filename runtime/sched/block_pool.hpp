@@ -6,6 +6,7 @@
 
 #include "runtime/core/list.hpp"
 #include "runtime/core/region_slab.hpp"
+#include "runtime/sched/fetch_ahead.hpp"
 #include "weft/detail/state.hpp"
 
 namespace weft::detail {
@@ -26,7 +27,8 @@ class block_pool {
     slab* next_partial = nullptr;
     bool partial = false; // in the list of those with free blocks
   };
-  static constexpr std::size_t header_bytes = 64;
+  static constexpr std::size_t header_bytes =
+      sizeof(state); // so that each block is two cache lines
   static_assert(sizeof(slab) <= header_bytes);
   static constexpr std::uint32_t blocks_in_slab = (slab_bytes - header_bytes) / sizeof(state);
 
@@ -42,15 +44,15 @@ class block_pool {
     slab* s = current_;
     if (s && s->made < blocks_in_slab) {
       state* block = &block_at(*s, s->made++);
+      fetch_block(reinterpret_cast<const char*>(block + blocks_ahead));
       ++s->used;
       return ::new (static_cast<void*>(block)) state;
     }
     if (s && s->free) [[likely]] {
       state* block = s->free;
       s->free = static_cast<state*>(block->next);
-      __builtin_prefetch(s->free, 1);
-      __builtin_prefetch(reinterpret_cast<char*>(s->free) + 64, 1);
-      __builtin_prefetch(reinterpret_cast<char*>(s->free) + 128, 1);
+      fetch_block(reinterpret_cast<const char*>(s->free));
+      fetch_block(in_row_behind(block, s->free));
       ++s->used;
       return ::new (static_cast<void*>(block)) state;
     }
@@ -61,6 +63,8 @@ class block_pool {
     --used_;
     block.where = phase::free;
     slab* s = slab_of(&block);
+    // Of one that is freed no more than the first line is looked at.
+    if (s->free) __builtin_prefetch(in_row_behind(s->free, &block), 1);
     block.next = s->free;
     s->free = &block;
     --s->used;

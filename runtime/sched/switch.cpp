@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "runtime/sched/deliverable.hpp"
+#include "runtime/sched/fetch_ahead.hpp"
 #include "runtime/sched/hub.hpp"
 #include "runtime/sched/state.hpp"
 #include "weft/error.hpp"
@@ -16,9 +17,9 @@ using detail::wake;
 
 namespace {
 
-/// With many fibers each comes back to cold lines: those of the one after next are asked for, its
-/// frames or, of a fresh one, what it is to call. With 10,000 fibers a switch takes 38 ns instead
-/// of 50.
+/// With many fibers each comes back to cold lines: the frames of the one after next are asked for,
+/// and the block that is next in memory, which of those that were spawned in a row is that of
+/// the one behind it. With 10,000 fibers a switch takes 38 ns instead of 50.
 inline void fetch_ahead(const ready_item* after) noexcept {
   if (!after) return;
   if (const char* frames = static_cast<const char*>(after->context)) {
@@ -26,8 +27,7 @@ inline void fetch_ahead(const ready_item* after) noexcept {
     __builtin_prefetch(frames + 64);
     __builtin_prefetch(frames + 128);
   }
-  __builtin_prefetch(reinterpret_cast<const char*>(after) + 64);
-  __builtin_prefetch(reinterpret_cast<const char*>(after) + 128);
+  __builtin_prefetch(reinterpret_cast<const char*>(after) + sizeof(state));
 }
 
 } // namespace
@@ -188,6 +188,7 @@ void hub::run_carrier(core::transfer t) {
       h.run_fiber(*self);
       next = &h.pick();
       if (next->where != phase::unstarted || next->stack_class != c.stack_class) break;
+      detail::fetch_block(detail::in_row_behind(self, next));
       self = static_cast<state*>(next);
       self->stack = &c;
     }

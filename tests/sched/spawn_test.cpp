@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "weft/weft.hpp"
@@ -100,6 +102,42 @@ TEST(spawn, large_callables_and_results) {
     return a;
   });
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(&u.get()) % 64, 0u);
+}
+
+/// Bytes that know whether they are still what they were made of.
+template <std::size_t Size>
+struct pattern {
+  explicit pattern(unsigned char first) {
+    for (auto& byte : bytes)
+      byte = first++;
+  }
+  [[nodiscard]] bool holds(unsigned char first) const {
+    return std::all_of(bytes.begin(), bytes.end(), [&](auto byte) { return byte == first++; });
+  }
+  std::array<unsigned char, Size> bytes;
+};
+
+template <std::size_t Callable, std::size_t Result>
+void spawn_with_sizes() {
+  std::vector<weft::task<pattern<Result>>> tasks;
+  for (unsigned char i = 0; i < 3; ++i)
+    tasks.push_back(weft::spawn([i, given = pattern<Callable>(i)] {
+      const pattern<Result> result(i + 1);
+      weft::yield();
+      EXPECT_TRUE(given.holds(i));
+      return result;
+    }));
+  for (unsigned char i = 0; i < 3; ++i)
+    EXPECT_TRUE(tasks[i].get().holds(i + 1)) << Callable << " and " << Result << " bytes";
+}
+
+TEST(spawn, callables_and_results_of_every_size_beside_each_other) {
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    (spawn_with_sizes<I + 1, 1>(), ...);
+    (spawn_with_sizes<1, I + 1>(), ...);
+    (spawn_with_sizes<I + 1, 41 - I>(), ...);
+  }
+  (std::make_index_sequence<40>());
 }
 
 TEST(spawn, a_callable_whose_copy_throws_leaves_nothing_behind) {

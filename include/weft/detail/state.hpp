@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -92,24 +93,28 @@ struct ready_item {
   std::uint32_t stack_class = 0;
 };
 
-/// Bytes for a callable and its result inside the block; larger ones go to the heap.
-inline constexpr std::size_t inline_bytes = 64;
+/// Bytes for a callable and its result inside the block; larger ones go to the heap. More would
+/// be a third cache line, which of a million fibers is one more that has to come from memory.
+inline constexpr std::size_t inline_bytes = 32;
+/// Of a result: a future that stands for others keeps a pointer behind it.
+inline constexpr std::size_t inline_result_bytes = inline_bytes - sizeof(void*);
 
 /// One task or promise: its outcome, who waits for it, how many handles it has, and, for a task,
-/// its fiber. 160 bytes, from its hub's pool. Lives until the last handle is gone and the fiber
-/// is at its end.
+/// its fiber. 128 bytes, two cache lines, from its hub's pool. Lives until the last handle is gone
+/// and the fiber is at its end.
 ///
 /// All but `outcome` (release store, acquire load) and `shared_refs` belongs to the home hub's
 /// thread, or to whoever holds the home hub's state lock from outside.
 struct state : ready_item {
-  hub* home = nullptr;                      // null: made on a thread without a hub
+  // What waiting and freeing it look at is in its first cache line, with the above.
+  hub* home = nullptr; // null: made on a thread without a hub
+  const state_type* type = nullptr;
   std::int32_t local_refs = 0;              // of the home hub's thread
   std::atomic<std::int32_t> shared_refs{0}; // of all others: count * 2 + (local merged into it)
-  completion* waiters = nullptr;            // circular, oldest first
+  fiber_extras* extras = nullptr;           // name and other things that few fibers have
   park_record* parked_at = nullptr;         // while parked
   carrier* stack = nullptr;                 // while it has one
-  fiber_extras* extras = nullptr;           // name and other things that few fibers have
-  const state_type* type = nullptr;
+  completion* waiters = nullptr;            // circular, oldest first
   std::uint64_t id = 0;
   std::uint64_t spawner = 0;
   alignas(16) std::byte storage[inline_bytes];
@@ -126,16 +131,16 @@ struct state : ready_item {
     return *std::launder(reinterpret_cast<state**>(storage));
   }
 };
-static_assert(sizeof(state) == 160);
+static_assert(sizeof(state) == 128);
 
 /// Where a result of type T lives in a block. References are kept as pointers; a T that is too
 /// large or too aligned is allocated.
 template <class T>
 struct result_slot {
   using stored = std::conditional_t<std::is_reference_v<T>, std::remove_reference_t<T>*, T>;
-  static constexpr bool is_inline = sizeof(stored) <= inline_bytes / 2 && alignof(stored) <= 16;
+  static constexpr bool is_inline = sizeof(stored) <= inline_result_bytes && alignof(stored) <= 16;
   static constexpr bool is_trivial = is_inline && std::is_trivially_destructible_v<stored>;
-  static constexpr std::size_t size = is_inline ? (sizeof(stored) + 15) / 16 * 16 : 16;
+  static constexpr std::size_t size = is_inline ? sizeof(stored) : sizeof(stored*);
 
   static stored& of(state& s) noexcept {
     if constexpr (is_inline)
@@ -175,7 +180,9 @@ struct result_slot<void> {
 /// The callable of a fiber, after its result.
 template <class T, class F>
 struct callable_slot {
-  static constexpr std::size_t offset = result_slot<T>::size;
+  static constexpr std::size_t alignment = std::max(alignof(F), alignof(F*));
+  static constexpr std::size_t offset =
+      (result_slot<T>::size + alignment - 1) / alignment * alignment;
   static constexpr bool is_inline = offset + sizeof(F) <= inline_bytes && alignof(F) <= 16;
   static constexpr bool is_trivial = is_inline && std::is_trivially_destructible_v<F>;
 
