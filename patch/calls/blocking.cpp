@@ -9,14 +9,18 @@
 
 namespace weft::patch {
 
-long file_call::wait_for(bool only_new) noexcept {
+/// Before it parks.
+[[gnu::always_inline]] inline void file_call::begin_wait() noexcept {
   file_.hold();
-  if (!waited_) {
-    limit_ = span_ ? span_(fd()) : core::never;
-    deadline_ = call_deadline(g_, limit_);
-    waited_ = true;
-  }
-  switch (wait_for_io(g_, fd(), direction_, deadline_, park_reason::io, only_new)) {
+  if (waited_) return;
+  limit_ = span_ ? span_(fd()) : core::never;
+  deadline_ = call_deadline(g_, limit_);
+  waited_ = true;
+}
+
+/// What the end of a wait means to the call.
+[[gnu::always_inline]] inline long file_call::outcome(io_wait how) const noexcept {
+  switch (how) {
   case io_wait::ready:
     return 0;
   case io_wait::timeout:
@@ -29,6 +33,25 @@ long file_call::wait_for(bool only_new) noexcept {
     break;
   }
   return limit_ == core::never ? restart_if_allowed : -EINTR;
+}
+
+long file_call::wait_for(bool only_new) noexcept {
+  begin_wait();
+  return outcome(wait_for_io(g_, fd(), direction_, deadline_, park_reason::io, only_new));
+}
+
+long file_call::wait(transfer& t) noexcept {
+  begin_wait();
+  t.file = &file_;
+  t.owner = &g_;
+  return outcome(wait_until_made(g_, fd(), t, deadline_, park_reason::io));
+}
+
+void file_call::make_with_others(transfer& t) noexcept {
+  file_.hold();
+  t.file = &file_;
+  t.owner = &g_;
+  patch::make_with_others(g_, t);
 }
 
 bool ready_now(int fd, core::io_events direction) noexcept {

@@ -58,6 +58,10 @@ class file_call {
   /// Parks until the descriptor may be ready; 0, or what the call returns: -EAGAIN after
   /// the time-out, -EBADF, pass_to_kernel if there is nothing to wait for, or a restart code.
   long wait() noexcept { return wait_for(false); }
+  /// The same for one who would then make `t`: 0 if that is done, or else it is not made.
+  long wait(transfer& t) noexcept;
+  /// Has `t` made with others' transfers.
+  void make_with_others(transfer& t) noexcept;
   /// The same for one who has seen what is there and waits for more.
   long wait_for_more() noexcept { return wait_for(true); }
 
@@ -72,6 +76,8 @@ class file_call {
   [[nodiscard]] bool has_waited() const noexcept { return waited_; }
 
  private:
+  void begin_wait() noexcept;
+  long outcome(io_wait how) const noexcept;
   long wait_for(bool only_new) noexcept;
 
   green& g_;

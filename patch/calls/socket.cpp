@@ -11,6 +11,7 @@
 #include "patch/calls/connect.hpp"
 #include "patch/calls/table.hpp"
 #include "patch/calls/vector.hpp"
+#include "patch/calls/with_others.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/user_memory.hpp"
 #include "patch/sites/raw_syscall.hpp"
@@ -34,8 +35,8 @@ std::size_t waited_for(file_call& call, int flags, std::size_t wanted) noexcept 
 /// `attempt(fd, have)` receives what follows the first `have` bytes. It is done again until all
 /// is there that the call waits for, or the end, an error or a signal comes.
 template <class Attempt>
-long receive(file_call& call, int flags, std::size_t wanted, Attempt&& attempt) noexcept {
-  long have = until_done(call, wanted, [&](int fd) { return attempt(fd, std::size_t{0}); });
+long receive_rest(file_call& call, long have, int flags, std::size_t wanted,
+                  Attempt&& attempt) noexcept {
   if (have <= 0 || static_cast<std::size_t>(have) >= wanted) return have;
   const std::size_t enough = waited_for(call, flags, wanted);
   while (static_cast<std::size_t>(have) < enough) {
@@ -45,6 +46,11 @@ long receive(file_call& call, int flags, std::size_t wanted, Attempt&& attempt) 
     have += n;
   }
   return have;
+}
+template <class Attempt>
+long receive(file_call& call, int flags, std::size_t wanted, Attempt&& attempt) noexcept {
+  const long have = until_done(call, wanted, [&](int fd) { return attempt(fd, std::size_t{0}); });
+  return receive_rest(call, have, flags, wanted, attempt);
 }
 
 /// Whether nothing more will come than is there.
@@ -85,9 +91,15 @@ long on_recvfrom(green& g, syscall_frame& f) noexcept {
       return raw_syscall(SYS_recvfrom, fd, f.rsi, f.rdx, now, f.r8, f.r9);
     });
   }
-  return receive(call, flags, f.rdx, [&](int fd, std::size_t have) {
+  const auto attempt = [&](int fd, std::size_t have) {
     return try_unlocked(call, SYS_recvfrom, fd, f.rsi + have, f.rdx - have, now, f.r8, f.r9);
-  });
+  };
+  const int kind = flags & ~MSG_WAITALL;
+  if (!f.r8 && goes_with_others(g, call.fd(), f.rdx, kind)) [[unlikely]] {
+    const long have = receive_with_others(call, pointer<void>(f.rsi), f.rdx, kind);
+    return receive_rest(call, have, flags, f.rdx, attempt);
+  }
+  return receive(call, flags, f.rdx, attempt);
 }
 
 /// SCM_RIGHTS: numbers that the kernel has just made.
@@ -188,6 +200,8 @@ bool waits_for_another(int fd, const void* receiver, int flags) noexcept {
 long on_sendto(green& g, syscall_frame& f) noexcept {
   const int flags = number(f.r10);
   if (flags & MSG_FASTOPEN) return pass_to_kernel; // it connects, and hence waits
+  if (!f.r8 && goes_with_others(g, number(f.rdi), f.rdx, flags)) [[unlikely]]
+    return send_with_others(g, number(f.rdi), pointer<void>(f.rsi), f.rdx, flags);
   return send_all(g, number(f.rdi), f.rdx, flags, [&](file_call& call, std::size_t sent) -> long {
     const int fd = call.fd();
     const long n = try_unlocked(call, SYS_sendto, fd, f.rsi + sent, f.rdx - sent,

@@ -16,6 +16,7 @@
 #include "patch/calls/thread_name.hpp"
 #include "patch/calls/transfer.hpp"
 #include "patch/calls/vector.hpp"
+#include "patch/calls/with_others.hpp"
 #include "patch/kernel/user_memory.hpp"
 #include "patch/sites/raw_syscall.hpp"
 
@@ -136,7 +137,12 @@ long try_write(green& g, file_call& call, const iovec* parts, int count) noexcep
 /// A socket's read waits for SO_RCVLOWAT bytes, and gets what came until then if it must end.
 long read_parts(green& g, int fd, const iovec* parts, int count, std::size_t bytes) noexcept {
   file_call call{g, fd, core::io_in, receive_timeout};
-  long have = until_done(call, bytes, [&](int) { return try_read(call, parts, count); });
+  iovec only;
+  long have;
+  if (count == 1 && goes_with_others(g, fd, bytes, 0) && get_user(only, parts)) [[unlikely]]
+    have = receive_with_others(call, only.iov_base, only.iov_len, 0);
+  else
+    have = until_done(call, bytes, [&](int) { return try_read(call, parts, count); });
   if (have <= 0 || static_cast<std::size_t>(have) >= bytes) return have;
   const std::size_t least = least_to_receive(call, bytes);
   vector_rest rest{parts, static_cast<std::size_t>(count)};
@@ -200,6 +206,8 @@ long on_write(green& g, syscall_frame& f) noexcept {
   const int fd = number(f.rdi);
   if (kind_of(fd) == fd_kind::name) return write_name(fd, pointer<const char>(f.rsi), f.rdx);
   if (f.rdx == 0 || is_kernels(fd)) return pass_to_kernel;
+  if (goes_with_others(g, fd, f.rdx, 0)) [[unlikely]]
+    return send_with_others(g, fd, pointer<void>(f.rsi), f.rdx, 0);
   const iovec whole{pointer<void>(f.rsi), f.rdx};
   return write_all(g, fd, &whole, 1);
 }

@@ -158,6 +158,12 @@ const char* read_configuration(char** environment) noexcept {
       if (current.workers == 0 && is_on(v))
         complaint = "weft: WEFT_WORKERS must be a number of workers up to 256\n";
     }
+    if (const char* v = value_of(*entry, "WEFT_BACKEND"); v && *v) {
+      const std::string_view backend = v;
+      current.io_uring = backend == "io_uring";
+      if (!current.io_uring && backend != "epoll")
+        complaint = "weft: WEFT_BACKEND must be epoll or io_uring\n";
+    }
     if (const char* v = value_of(*entry, "WEFT_WARN_BLOCKING"); v && *v) {
       current.warn_blocking = number_up_to(v, longest_warning);
       if (current.warn_blocking == 0 && is_on(v))

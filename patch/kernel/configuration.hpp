@@ -14,6 +14,7 @@ struct configuration {
   bool verbose = false;     // WEFT_VERBOSE=1
   bool no_children = false; // WEFT_NO_CHILDREN=1: what the program executes runs natively
   bool if_possible = false; // WEFT_IF_POSSIBLE=1: an unpatchable libc is no error
+  bool io_uring = false;    // WEFT_BACKEND=io_uring: transfers are made by it, many at once
   bool preempt = true;      // WEFT_NO_PREEMPT=1: threads that compute are never interrupted
   unsigned workers = 0;     // WEFT_WORKERS=1 to 256 green threads run at a time; 0: as many as may
   std::size_t stack_size = 0; // WEFT_STACK_SIZE=bytes[K|M|G], of threads that ask for none

@@ -33,6 +33,10 @@ bool awaits_events(machine& m) noexcept {
   return patch::awaits_events(m) || m.clocks.have_waiters();
 }
 
+bool are_transfers_queued(machine& m) noexcept {
+  return !m.transfers.empty();
+}
+
 int epoll_descriptor(machine& m) noexcept {
   return m.reactor.epoll_descriptor();
 }

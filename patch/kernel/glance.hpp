@@ -26,6 +26,8 @@ namespace glance {
 [[nodiscard]] core::nanoseconds next_due(machine& m) noexcept;
 /// Whether somebody waits for events, or for a clock to be set, and for which descriptor's.
 [[nodiscard]] bool awaits_events(machine& m) noexcept;
+/// Whether transfers wait to be made.
+[[nodiscard]] bool are_transfers_queued(machine& m) noexcept;
 [[nodiscard]] int epoll_descriptor(machine& m) noexcept;
 
 } // namespace glance

@@ -89,6 +89,14 @@ bool io_ring::pop(io_uring_cqe& completion) noexcept {
   return true;
 }
 
+bool io_ring::knows(unsigned operation) noexcept {
+  constexpr unsigned most = 64;
+  alignas(io_uring_probe) char room[sizeof(io_uring_probe) + most * sizeof(io_uring_probe_op)] = {};
+  auto& all = *reinterpret_cast<io_uring_probe*>(room);
+  if (operation >= most || is_error(configure(IORING_REGISTER_PROBE, &all, most))) return false;
+  return all.ops[operation].flags & IO_URING_OP_SUPPORTED;
+}
+
 long io_ring::configure(unsigned what, const void* argument, unsigned count) noexcept {
   return raw_syscall(SYS_io_uring_register, descriptor_, what, argument, count);
 }

@@ -31,6 +31,9 @@ class io_ring {
   /// Takes out what is complete. False: nothing is.
   bool pop(io_uring_cqe& completion) noexcept;
 
+  /// Whether the kernel knows that request. (Linux before 5.6 does not tell, and knows few.)
+  [[nodiscard]] bool knows(unsigned operation) noexcept;
+
   /// io_uring_register(2).
   long configure(unsigned what, const void* argument, unsigned count) noexcept;
 

@@ -15,6 +15,7 @@ namespace {
 
 void wake_waiter(core::io_waiter& w) noexcept {
   if (!w.owner) return the_machine().clocks.were_set();
+  if (w.to_make && w.came) return the_machine().transfers.push_ready(*w.to_make);
   unpark(*static_cast<green*>(w.owner), wakeup::event);
 }
 

@@ -20,6 +20,7 @@
 #include "patch/kernel/signals.hpp"
 #include "patch/kernel/stacks.hpp"
 #include "patch/kernel/statistics.hpp"
+#include "patch/kernel/transfer_ring.hpp"
 #include "patch/kernel/worker.hpp"
 #include "runtime/core/list.hpp"
 #include "runtime/core/reactor.hpp"
@@ -77,6 +78,7 @@ struct machine {
   stack_store stacks;
   patch::ring ring;
   patch::futex_ring futex_ring;
+  transfer_ring transfers;
   /// Threads in calls of the kernel's that are to wait for others, and in connect.
   std::atomic<unsigned> native_waiters{0};
   std::atomic<unsigned> native_connects{0};

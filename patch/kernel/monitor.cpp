@@ -38,7 +38,8 @@ bool events_wait(machine& m) noexcept {
 bool somebody_waits(machine& m, const processor& p) noexcept {
   return !glance::is_queue_empty(p) || m.returned.load(std::memory_order_relaxed) ||
          (m.processors.several() && glance::is_anything_ready(m)) ||
-         glance::next_due(m) <= core::monotonic_now() || events_wait(m);
+         glance::next_due(m) <= core::monotonic_now() || glance::are_transfers_queued(m) ||
+         events_wait(m);
 }
 
 /// Takes the processor from w, which is in a call of the kernel's, if it still is.

@@ -24,6 +24,7 @@ void start_over_in_child(green& g) noexcept {
   m.signals.reset_after_fork(g);
   m.ring.reset_after_fork();
   m.futex_ring.reset_after_fork();
+  m.transfers.reset_after_fork();
   m.clocks.reset_after_fork();
   m.native_waiters = m.native_connects = 0;
   g.counted_in = nullptr;

@@ -12,9 +12,11 @@ namespace weft::patch {
 /// turns.
 inline constexpr unsigned turns_between_polls = 64;
 
-/// Whether a look at events could make a thread ready. (A signal needs none to be noticed.)
+/// Whether a look at events could make a thread ready, or transfers that wait. (A signal needs none
+/// to be noticed.)
 [[nodiscard]] inline bool events_may_come(const machine& m) noexcept {
-  return awaits_events(m) || !m.timers.empty() || m.returned.load(std::memory_order_relaxed);
+  return awaits_events(m) || !m.timers.empty() || m.returned.load(std::memory_order_relaxed) ||
+         !m.transfers.empty();
 }
 
 /// Runs g, which was ready, on w, the caller, from w's own context; returns when that is to go on.

@@ -173,6 +173,7 @@ void prepare_for_filter(const sock_fprog* program) noexcept {
       forbids(filter, SYS_io_uring_register)) {
     the_machine().ring.refuse();
     the_machine().futex_ring.refuse();
+    the_machine().transfers.refuse();
   }
   if (forbids(filter, SYS_timerfd_create) || forbids(filter, SYS_timerfd_settime))
     the_machine().clocks.refuse();

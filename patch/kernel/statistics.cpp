@@ -122,6 +122,7 @@ void print(const statistics& s, const processor_set& processors,
       out << (i ? ", " : " ") << name_of(static_cast<park_reason>(i)) << " " << s.parks[i];
     out << "; polls " << s.polls << ", waits " << s.waits << "; helps " << s.helps << ", in vain "
         << s.helps_in_vain;
+    if (s.batches) out << "; batches " << s.batches << ", of transfers " << s.batched;
   }
   if (!processors.several()) return;
   unsigned number = 0;
@@ -152,7 +153,8 @@ void print_json(const statistics& s, const processor_set& processors, const lock
   for (int i = 0; i < static_cast<int>(park_reason::count); ++i)
     out << (i ? ", \"" : "\"") << name_of(static_cast<park_reason>(i)) << "\": " << s.parks[i];
   out << "}, \"polls\": " << s.polls << ", \"waits\": " << s.waits << ", \"helps\": " << s.helps
-      << ", \"helps_in_vain\": " << s.helps_in_vain << ", \"processors\": [";
+      << ", \"helps_in_vain\": " << s.helps_in_vain << ", \"batches\": " << s.batches
+      << ", \"batched\": " << s.batched << ", \"processors\": [";
   for (const processor& p : processors) {
     out << (&p == processors.begin() ? "{" : ", {");
     put_json(out, p.stats);

@@ -22,6 +22,8 @@ struct statistics {
   std::uint64_t helps_in_vain = 0; // of those, that found none
   std::uint64_t polls = 0;         // looks at events while threads were ready
   std::uint64_t waits = 0;         // for events, with nothing to run
+  std::uint64_t batches = 0;       // of transfers, each made by one system call
+  std::uint64_t batched = 0;       // transfers made so
 };
 
 /// Of one processor. Written by who holds it, or is just giving it to another.

@@ -2,6 +2,7 @@
 #include "patch/kernel/thread.hpp"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -12,6 +13,7 @@
 #include "patch/kernel/fibers.hpp"
 #include "patch/kernel/machine.hpp"
 #include "patch/kernel/native.hpp"
+#include "patch/kernel/print.hpp"
 #include "patch/kernel/process.hpp"
 #include "patch/kernel/scheduler.hpp"
 #include "patch/kernel/signal_detail.hpp"
@@ -101,9 +103,16 @@ green* find_thread(pid_t tid) noexcept {
 
 namespace {
 
+void use_transfer_ring(machine& m) noexcept {
+  if (const long failed = m.transfers.begin())
+    line_printer{} << "weft: WEFT_BACKEND=io_uring cannot be used here ("
+                   << strerrordesc_np(static_cast<int>(-failed)) << "); using epoll";
+}
+
 /// At the first thread's start, since it takes some system calls.
 void choose_workers(machine& m) noexcept {
   if (m.workers_are_chosen) return;
+  if (the_configuration().io_uring) use_transfer_ring(m);
   m.workers_are_chosen = true;
   const unsigned wanted = the_configuration().workers;
   m.processors.set_count(wanted ? wanted : usable_processors());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "patch/kernel/green.hpp"
+#include "patch/kernel/transfer_ring.hpp"
 #include "runtime/core/clock.hpp"
 #include "runtime/core/reactor.hpp"
 
@@ -25,5 +26,13 @@ enum class io_wait {
 /// more comes than is there already.
 io_wait wait_for_io(green& g, int fd, core::io_events wanted, core::nanoseconds deadline,
                     park_reason reason, bool only_new = false) noexcept;
+
+/// The same for one who would then make `to_make`: as soon as `fd` is ready that is done. Also
+/// `ready` if it was, however the wait ended; else it is not made any more.
+io_wait wait_until_made(green& g, int fd, transfer& to_make, core::nanoseconds deadline,
+                        park_reason reason) noexcept;
+
+/// Has a transfer of g's, the caller, made with others'; returns when it is done.
+void make_with_others(green& g, transfer& t) noexcept;
 
 } // namespace weft::patch

@@ -55,6 +55,7 @@ void wait_for_events(machine& m, core::nanoseconds until) noexcept {
     raw_syscall(SYS_nanosleep, &pause, nullptr);
     return m.lock.acquire();
   }
+  if (m.transfers.is_due()) until = 0;
   ++(until == 0 ? m.stats.polls : m.stats.waits);
   core::reactor::batch found;
   m.lock.release();
@@ -77,7 +78,7 @@ void poll_alone(machine& m) noexcept {
     until = m.timers.next_due();
     // Whoever comes back from now on interrupts the wait.
     m.polling = true;
-    if (m.returned) until = 0;
+    if (m.returned || m.transfers.is_due()) until = 0;
   } else if (!awaits_events(m) && !m.clocks.look_is_due()) {
     return; // a timer is due, perhaps, and that needs no system call
   }
@@ -171,6 +172,7 @@ void rest(machine& m, worker& w) noexcept {
     follow_credentials(w);
     route_arrived_signal(w);
     gather(m);
+    if (m.transfers.is_due()) m.transfers.make();
     processor* p = m.processors.is_anything_ready() ? m.processors.find_idle() : nullptr;
     if (!p && w.helps) came_for_nothing(w);
     if (!m.processors.is_anything_ready()) continue;
@@ -229,6 +231,10 @@ void work(worker& w) noexcept {
       poll_beside_others(m, p);
     else if (p.ready.empty() || (p.budget == 0 && events_may_come(m)))
       poll_alone(m); // (a thread that ends is seen off here, though there are turns left)
+    if (m.transfers.is_due()) {
+      m.transfers.make();
+      if (p.ready.empty()) continue; // there may be more
+    }
     route_arrived_signal(w);
     gather(m);
     if (m.processors.exceed_limit() && !w.bound) {

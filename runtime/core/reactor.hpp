@@ -99,6 +99,13 @@ class reactor {
       d->not_ready |= what & io_directions;
   }
 
+  /// Whether it is a stream of TCP, asked once for each file.
+  [[nodiscard]] bool is_tcp_stream(int fd) noexcept {
+    descriptor* d = table_.touch(fd);
+    if (d && d->type == descriptor::kind::unknown) find_kind(fd, *d);
+    return d && d->type == descriptor::kind::tcp_stream;
+  }
+
   /// Queues `w` (fd, wanted, owner set) until one of its events comes. Registers the
   /// descriptor if it is not. Returns 0, or -EPERM (a regular file: always ready),
   /// -EBADF, -ENOMEM, -ENOSPC (also for a number beyond sparse_table's capacity), -EMFILE

@@ -4,7 +4,6 @@
 #include <liburing.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <new>
 
@@ -71,34 +70,23 @@ void transfer_ring::close() noexcept {
 }
 
 void transfer_ring::push(socket_call& t) noexcept {
-  t.result = socket_call::pending;
-  pushed_.push_back(t);
-  if (++pushed_size_ >= capacity) flush();
-}
-
-void transfer_ring::push_ready(socket_call& t) noexcept {
-  t.result = socket_call::pending;
-  ready_.push_back(t);
+  if (queue_.push(t)) flush();
 }
 
 void transfer_ring::flush() noexcept {
-  pushed_size_ = 0;
   if (empty()) return;
   socket_call* batch[capacity];
+  const unsigned taken = queue_.take(batch);
   unsigned count = 0;
-  const auto take = [&](list<socket_call>& from, unsigned most) {
-    for (; most != 0 && !from.empty(); --most) {
-      socket_call& t = from.pop_front();
-      if (t.stale && t.stale(t))
-        finish(t, -EBADF);
-      else
-        batch[count++] = &t;
-    }
-  };
-  take(pushed_, capacity); // there are no more: push sees to it
-  take(ready_, std::min(ready_at_once, capacity - count));
-  last_batch_ = count;
-  const unsigned done = count >= worth_a_batch && open() ? submit(batch, count) : 0;
+  for (unsigned i = 0; i < taken; ++i) {
+    socket_call& t = *batch[i];
+    if (t.stale && t.stale(t))
+      finish(t, -EBADF);
+    else
+      batch[count++] = &t;
+  }
+  const bool worth_it = count >= transfer_queue::worth_a_batch && open();
+  const unsigned done = worth_it ? submit(batch, count) : 0;
   for (unsigned i = done; i < count; ++i)
     finish(*batch[i], make_by_itself(*batch[i]));
 }
@@ -147,9 +135,7 @@ unsigned transfer_ring::submit(socket_call* const* batch, unsigned count) noexce
 }
 
 void transfer_ring::reset_after_fork() noexcept {
-  pushed_.reset();
-  ready_.reset();
-  pushed_size_ = last_batch_ = 0;
+  queue_.reset();
   close(); // this process's descriptor and mappings of it: nothing that the parent has is touched
   refused_ = false;
 }

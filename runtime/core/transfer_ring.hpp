@@ -3,40 +3,16 @@
 
 #include <sys/types.h>
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 
-#include "runtime/core/list.hpp"
+#include "runtime/core/transfer_queue.hpp"
 
 struct io_uring;
 
 namespace weft::core {
 
-/// One recv or send of a socket that is to be made without waiting, together with others. Lives on
-/// the stack of who asks for it.
-struct socket_call : list_hook<> {
-  enum class kind : std::uint8_t { receive, send };
-  static constexpr ssize_t pending = PTRDIFF_MIN;
-  static constexpr std::size_t largest = std::size_t{1} << 30;
-
-  kind what = kind::receive;
-  int fd = -1;
-  int flags = 0; // besides MSG_DONTWAIT
-  void* data = nullptr;
-  std::size_t size = 0;         // at most `largest`
-  ssize_t result = pending;     // of the call, or -errno
-  std::uint32_t ticket = 0;     // the descriptor's when it was queued, for reactor::clear
-  std::uint32_t generation = 0; // likewise, for `stale`
-  void* owner = nullptr;        // for `done`
-  /// Asked right before the call is made: whether `fd` is another file's by now. The result is
-  /// -EBADF then. May be null.
-  bool (*stale)(const socket_call&) noexcept = nullptr;
-
-  [[nodiscard]] bool is_done() const noexcept { return result != pending; }
-};
-
-/// Makes many such calls by one system call: an io_uring.
+/// Makes many calls by one system call: an io_uring.
 ///
 /// Every call has MSG_DONTWAIT, so the kernel makes it while it takes it, and nothing is left in
 /// the ring when `flush` returns: no buffer is the kernel's while a fiber runs, a call that is
@@ -49,12 +25,8 @@ class transfer_ring {
  public:
   using done_function = void (*)(socket_call&) noexcept;
   /// As many are made at once; asked for more, `push` makes some.
-  static constexpr unsigned capacity = 64;
-  /// Of what is ready, as many: their fibers run next, and what they ask for is made with the next
-  /// of these. With a thousand connections all at once would have left the cache by then.
-  static constexpr unsigned ready_at_once = 32;
-  /// Fewer are made one by one: entering the ring costs as much as two plain calls.
-  static constexpr unsigned worth_a_batch = 3;
+  static constexpr unsigned capacity = transfer_queue::capacity;
+  static constexpr unsigned ready_at_once = transfer_queue::ready_at_once;
 
   /// `done` is called for each, once it has its result.
   explicit transfer_ring(done_function done) noexcept;
@@ -68,13 +40,13 @@ class transfer_ring {
   /// Queues it for the next `flush`.
   void push(socket_call& t) noexcept;
   /// Queues one whose socket became ready, behind all others.
-  void push_ready(socket_call& t) noexcept;
+  void push_ready(socket_call& t) noexcept { queue_.push_ready(t); }
   /// Makes what was pushed, and the first of those that are ready. Never waits.
   void flush() noexcept;
 
-  [[nodiscard]] bool empty() const noexcept { return pushed_.empty() && ready_.empty(); }
+  [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
   /// Whether what is about to be done is likely to be one of many: the last flush was.
-  [[nodiscard]] bool is_busy() const noexcept { return last_batch_ >= worth_a_batch; }
+  [[nodiscard]] bool is_busy() const noexcept { return queue_.is_busy(); }
   /// How many batches it had the kernel make.
   [[nodiscard]] std::uint64_t batches() const noexcept { return batches_; }
   /// The ring's, or -1.
@@ -93,10 +65,7 @@ class transfer_ring {
   }
 
   done_function done_;
-  list<socket_call> pushed_;
-  list<socket_call> ready_;
-  unsigned pushed_size_ = 0; // at most, as some may have been withdrawn
-  unsigned last_batch_ = 0;
+  transfer_queue queue_;
   bool refused_ = false;
   std::uint64_t batches_ = 0;
   std::unique_ptr<io_uring> ring_;
