@@ -180,7 +180,9 @@ Runs an unmodified threaded program with its threads as green threads.
 
 The same by variables: WEFT_VERBOSE=1, WEFT_WORKERS=N, WEFT_STATS=1,
 WEFT_STACK_SIZE=N, WEFT_DUMP_SIGNAL=S, WEFT_WARN_BLOCKING=MS,
-WEFT_IF_POSSIBLE=1, WEFT_NO_CHILDREN=1, WEFT_NO_PREEMPT=1.
+WEFT_IF_POSSIBLE=1, WEFT_NO_CHILDREN=1, WEFT_NO_PREEMPT=1. And by variable only:
+WEFT_BACKEND=io_uring makes transfers of many TCP connections by one system
+call, where the kernel allows it (epoll, the default: each by its own).
 
 Exit status: the program's; 127 when it is missing, 126 when it cannot be
 executed, 125 when weft refuses it or does not understand its own options.
