@@ -116,6 +116,25 @@ void count_turn(processor& p) noexcept {
   switches.store(switches.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
+/// With many threads each comes back to lines that are in no cache, and to pages that are in no
+/// TLB: those of the next one are asked for while another runs. In its frames the jump's and, above
+/// the vector registers, those of the call that it is in; in its TLS what a call looks at, weft's
+/// pointer and the word in libc's struct pthread by which calls are cancelled (in glibc 2.36; it
+/// does no harm elsewhere). Lines come in pairs. More of them than can be under way at a time cost
+/// what they gain.
+inline void fetch_ahead(const green& next) noexcept {
+  constexpr std::ptrdiff_t pair = 128;
+  constexpr std::ptrdiff_t above_vectors = 0x140;
+  constexpr std::ptrdiff_t cancellation = 0x308;
+  const char* const frames = static_cast<const char*>(next.suspended);
+  const char* const tls = static_cast<const char*>(next.thread_pointer);
+  __builtin_prefetch(frames);
+  __builtin_prefetch(tls + cancellation, 1);
+  __builtin_prefetch(tls + self_offset(), 1);
+  for (int i = 0; i < 4; ++i)
+    __builtin_prefetch(frames + above_vectors + i * pair);
+}
+
 /// Gives the processor to the next ready thread, or to the worker's own context.
 void run_next(green& from) noexcept {
   machine& m = the_machine();
@@ -128,7 +147,9 @@ void run_next(green& from) noexcept {
   } else {
     --p.budget;
     count_turn(p);
-    switch_to(from, p.ready.pop());
+    green& to = p.ready.pop();
+    if (!p.ready.empty()) fetch_ahead(p.ready.front());
+    switch_to(from, to);
   }
 }
 

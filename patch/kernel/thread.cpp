@@ -63,11 +63,6 @@ pid_t new_tid() noexcept {
   return next_tid;
 }
 
-/// Distance of weft_self from the thread pointer: the same in every thread.
-std::ptrdiff_t self_offset() noexcept {
-  return reinterpret_cast<char*>(&weft_self) - static_cast<char*>(weft::patch::thread_pointer());
-}
-
 } // namespace
 
 void seed_tids(std::uint64_t random) noexcept {

@@ -4,6 +4,7 @@
 #include <linux/sched.h>
 
 #include "patch/kernel/green.hpp"
+#include "patch/kernel/thread_pointer.hpp"
 
 /// Birth and death of green threads.
 namespace weft::patch {
@@ -37,6 +38,11 @@ void become_single(green& g) noexcept;
 
 /// In a fork's child: forgets all but g, whose tid the kernel has changed.
 void keep_only(green& g) noexcept;
+
+/// Distance of weft_self from the thread pointer: the same in every thread.
+[[nodiscard]] inline std::ptrdiff_t self_offset() noexcept {
+  return reinterpret_cast<const char*>(&weft_self) - static_cast<const char*>(thread_pointer());
+}
 
 /// TLS enough for weft's own code, in which `g` is self(): for a context that no thread of
 /// the program's stands behind. Null if there is no memory.

@@ -36,7 +36,8 @@ bool settle(green& g, const core::io_waiter& waiter, transfer& t) noexcept {
                                                      core::nanoseconds deadline, park_reason reason,
                                                      bool only_new, transfer* to_make) noexcept {
   machine& m = the_machine();
-  core::io_waiter waiter;
+  core::io_waiter& waiter = g.waiting_for_io;
+  waiter.came = 0;
   waiter.fd = fd;
   waiter.wanted = wanted;
   waiter.owner = &g;

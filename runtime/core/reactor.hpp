@@ -150,7 +150,7 @@ class reactor {
 
   /// The two halves of that, for an owner that gives its lock back while it waits: `wait` may be
   /// called by several at a time and without the lock, after `prepare_interrupt` has succeeded;
-  /// what it found goes to `harvest`, with the lock.
+  /// what it found, `most` at a time, goes to `harvest`, with the lock.
   struct batch {
     static constexpr int most = 256;
     struct [[gnu::packed]] {
@@ -160,7 +160,7 @@ class reactor {
     int count = 0;
     bool interrupted = false; // `interrupt` was among them
   };
-  int wait(batch& found, nanoseconds deadline) const noexcept;
+  int wait(batch& found, nanoseconds deadline, int most = batch::most) const noexcept;
   int harvest(const batch& found) noexcept;
 
   /// Makes a `poll` in progress, or else the next, return. Any thread, async-signal-safe.

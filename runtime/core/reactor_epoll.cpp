@@ -176,10 +176,10 @@ int reactor::poll(nanoseconds deadline) noexcept {
   return count < 0 ? count : harvest(found);
 }
 
-int reactor::wait(batch& found, nanoseconds deadline) const noexcept {
+int reactor::wait(batch& found, nanoseconds deadline, int most) const noexcept {
   static_assert(sizeof found.entries == sizeof(epoll_event) * batch::most);
   const int count =
-      sys::epoll_wait(epoll_, reinterpret_cast<epoll_event*>(found.entries), batch::most, deadline);
+      sys::epoll_wait(epoll_, reinterpret_cast<epoll_event*>(found.entries), most, deadline);
   found.count = count < 0 ? 0 : count;
   found.interrupted = false;
   for (int i = 0; i < found.count; ++i)

@@ -356,6 +356,12 @@ class Descriptors(Case):
         self.same_as_native("work", files=64)
 
 
+class Stacks(Case):
+    def test_begin_at_different_places_in_a_page(self):
+        self.assertEqual(native("tops"), (0, "libc's 1\nsmall 1\nown 1\n", ""))
+        self.assertEqual(weft("tops"), (0, "libc's 16\nsmall 1\nown 1\n", ""))
+
+
 class End(Case):
     def test_statuses(self):
         for status in (0, 1, 3, 255):

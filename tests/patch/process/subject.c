@@ -16,6 +16,7 @@
 #include <spawn.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -430,6 +431,52 @@ static void do_end(const char* how, int status) {
   }
 }
 
+// ---- tops: at how many places in a page threads begin
+
+enum { top_count = 32 };
+static pthread_barrier_t all_begun;
+
+static void* tell_place(void* place) {
+  int here;
+  *(uintptr_t*)place = (uintptr_t)&here % 4096;
+  pthread_barrier_wait(&all_begun);
+  return NULL;
+}
+
+static int count_places(size_t size, int own) {
+  pthread_t threads[top_count];
+  uintptr_t places[top_count];
+  must(pthread_barrier_init(&all_begun, NULL, top_count) == 0, "pthread_barrier_init");
+  for (int i = 0; i < top_count; ++i) {
+    pthread_attr_t with;
+    must(pthread_attr_init(&with) == 0, "pthread_attr_init");
+    if (own) {
+      void* stack;
+      must(posix_memalign(&stack, 4096, size) == 0, "posix_memalign");
+      must(pthread_attr_setstack(&with, stack, size) == 0, "pthread_attr_setstack");
+    } else {
+      must(pthread_attr_setstacksize(&with, size) == 0, "pthread_attr_setstacksize");
+    }
+    must(pthread_create(&threads[i], &with, tell_place, &places[i]) == 0, "pthread_create");
+  }
+  int distinct = 0;
+  for (int i = 0; i < top_count; ++i)
+    must(pthread_join(threads[i], NULL) == 0, "pthread_join");
+  for (int i = 0; i < top_count; ++i) {
+    int before = 0;
+    while (places[before] != places[i])
+      ++before;
+    distinct += before == i;
+  }
+  return distinct;
+}
+
+static void do_tops(void) {
+  printf("libc's %d\n", count_places(1024 * 1024, 0));
+  printf("small %d\n", count_places(16 * 1024, 0));
+  printf("own %d\n", count_places(256 * 1024, 1));
+}
+
 int main(int argc, char** argv) {
   const char* what = argc > 1 ? argv[1] : "";
   if (strcmp(what, "work") == 0)
@@ -438,6 +485,8 @@ int main(int argc, char** argv) {
     puts("done");
   else if (strcmp(what, "stack") == 0)
     do_stack();
+  else if (strcmp(what, "tops") == 0)
+    do_tops();
   else if (strcmp(what, "mapped") == 0)
     do_mapped(argv[2]);
   else if (strcmp(what, "children") == 0)
