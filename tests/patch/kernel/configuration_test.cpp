@@ -111,6 +111,18 @@ TEST(configuration, warn_blocking) {
   }
 }
 
+TEST(configuration, backend) {
+  const environment other({"WEFT_BACKEND=io_uring"});
+  EXPECT_EQ(other.complaint, nullptr);
+  EXPECT_TRUE(the_configuration().io_uring);
+  const environment wrong({"WEFT_BACKEND=kqueue"});
+  EXPECT_STREQ(wrong.complaint, "weft: WEFT_BACKEND must be epoll or io_uring\n");
+  EXPECT_FALSE(the_configuration().io_uring);
+  const environment usual({"WEFT_BACKEND=epoll"});
+  EXPECT_EQ(usual.complaint, nullptr);
+  EXPECT_FALSE(the_configuration().io_uring);
+}
+
 struct size_case {
   const char* text;
   std::size_t bytes;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """Processes with the patch in them, from outside: options, statistics, descriptors, children, ends.
 
-Usage: process_test.py LAUNCHER LIBRARY SUBJECT OTHER_LIBRARY
+Usage: process_test.py LAUNCHER LIBRARY SUBJECT OTHER_LIBRARY WITHOUT_IO_URING
 """
 import json
 import os
@@ -16,7 +16,7 @@ import tempfile
 import time
 import unittest
 
-LAUNCHER, LIBRARY, SUBJECT, OTHER = (pathlib.Path(p).resolve() for p in sys.argv[1:5])
+LAUNCHER, LIBRARY, SUBJECT, OTHER, WITHOUT_IO_URING = (pathlib.Path(p).resolve() for p in sys.argv[1:6])
 
 WORKERS, NAPS, HAMMERS, BLOWS = 8, 3, 2, 500000  # subject.c's
 
@@ -289,6 +289,23 @@ class StackSize(Case):
             status, output, errors = weft("stack", options=["--stack-size", value])
             self.assertEqual((status, output), (125, ""), value)
             self.assertRegex(errors, r"\Aweft: --stack-size: [^\n]*\n\Z", value)
+
+
+class Backend(Case):
+    def test_nothing_is_said_of_what_is_there(self):
+        for value in ("", "epoll", "io_uring"):
+            self.assertEqual(weft("work", env={"WEFT_BACKEND": value}), (0, "worked\n", ""), value)
+
+    def test_an_unknown_one_is_told_in_one_line(self):
+        self.assertEqual(weft("work", env={"WEFT_BACKEND": "kqueue"}),
+                         (0, "worked\n", "weft: WEFT_BACKEND must be epoll or io_uring\n"))
+
+    def test_one_that_the_kernel_refuses_is_told_once(self):
+        done = run([WITHOUT_IO_URING, LAUNCHER, "--", SUBJECT, "work"], env={"WEFT_BACKEND": "io_uring"})
+        if done[0] == 77:
+            self.skipTest(done[2])
+        self.assertEqual(done, (0, "worked\n", "weft: WEFT_BACKEND=io_uring cannot be used here "
+                                                "(Operation not permitted); using epoll\n"))
 
 
 class Children(Case):
