@@ -140,6 +140,31 @@ TEST(spawn, callables_and_results_of_every_size_beside_each_other) {
   (std::make_index_sequence<40>());
 }
 
+template <std::size_t Alignment, std::size_t Result>
+void spawn_aligned() {
+  struct alignas(Alignment) aligned {
+    std::array<char, 48> bytes{};
+  };
+  // Neighbours in memory: what one writes beyond its end is another's.
+  std::vector<weft::task<pattern<Result>>> tasks;
+  for (unsigned char i = 0; i < 20; ++i)
+    tasks.push_back(weft::spawn([i, a = aligned{}] {
+      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(&a) % Alignment, 0u);
+      return pattern<Result>(i);
+    }));
+  for (unsigned char i = 0; i < 20; ++i)
+    EXPECT_TRUE(tasks[i].get().holds(i)) << Alignment << ", " << Result << " bytes";
+}
+
+TEST(spawn, aligned_callables_beside_results_stay_in_their_blocks) {
+  spawn_aligned<16, 1>();
+  spawn_aligned<16, 24>();
+  spawn_aligned<16, 25>();
+  spawn_aligned<64, 1>();
+  spawn_aligned<64, 24>();
+  spawn_aligned<64, 4000>();
+}
+
 TEST(spawn, a_callable_whose_copy_throws_leaves_nothing_behind) {
   struct throws {
     throws() = default;

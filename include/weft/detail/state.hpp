@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -180,10 +179,13 @@ struct result_slot<void> {
 /// The callable of a fiber, after its result.
 template <class T, class F>
 struct callable_slot {
-  static constexpr std::size_t alignment = std::max(alignof(F), alignof(F*));
-  static constexpr std::size_t offset =
-      (result_slot<T>::size + alignment - 1) / alignment * alignment;
-  static constexpr bool is_inline = offset + sizeof(F) <= inline_bytes && alignof(F) <= 16;
+  static constexpr std::size_t result_end(std::size_t alignment) noexcept {
+    return (result_slot<T>::size + alignment - 1) / alignment * alignment;
+  }
+  static constexpr bool is_inline =
+      alignof(F) <= 16 && result_end(alignof(F)) + sizeof(F) <= inline_bytes;
+  static constexpr std::size_t offset = result_end(is_inline ? alignof(F) : alignof(F*));
+  static_assert(offset + (is_inline ? sizeof(F) : sizeof(F*)) <= inline_bytes);
   static constexpr bool is_trivial = is_inline && std::is_trivially_destructible_v<F>;
 
   static F& of(state& s) noexcept {
