@@ -44,7 +44,7 @@ bool transfer_ring::open() noexcept {
   if (ring_.is_open()) return true;
   if (refused_) return false;
   const long failed = ring_.open(transfer_queue::capacity, 0);
-  refused_ = failed && !io_ring::may_work_later(failed);
+  if (failed && !io_ring::may_work_later(failed)) refuse();
   return !failed;
 }
 
@@ -60,6 +60,7 @@ long transfer_ring::begin() noexcept {
 
 void transfer_ring::refuse() noexcept {
   refused_ = true;
+  used_ = false;
   if (!under_way_) ring_.close();
 }
 
@@ -129,8 +130,7 @@ void transfer_ring::make() noexcept {
     made[i] = make_by_itself(*calls[i]);
   m.lock.acquire();
   under_way_ = false;
-  refused_ = refused_ || (by_ring && together < count);
-  if (refused_) ring_.close();
+  if (refused_ || (by_ring && together < count)) refuse();
   m.stats.batches += by_ring;
   m.stats.batched += together;
   for (unsigned i = 0; i < count; ++i) {

@@ -44,7 +44,8 @@ class transfer_ring {
   /// Whether what is about to be done is likely to be one of many: the last was.
   [[nodiscard]] bool is_busy() const noexcept { return queue_.is_busy(); }
 
-  /// From now on they are made one by one: the kernel would kill whoever used a ring.
+  /// From now on it is not used, and what is queued is made one by one: the kernel would kill
+  /// whoever used a ring.
   void refuse() noexcept;
   /// In a fork's child, where none of their owners lives.
   void reset_after_fork() noexcept;

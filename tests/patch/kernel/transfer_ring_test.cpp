@@ -140,9 +140,12 @@ TEST_F(transfer_ring_test, more_than_there_is_room_for_are_made_in_turn) {
 }
 
 TEST_F(transfer_ring_test, without_a_ring_each_is_made_by_itself) {
-  m().transfers.refuse();
+  EXPECT_TRUE(m().transfers.is_used());
   for (int i = 0; i < 5; ++i)
     send(connect(), "hello");
+  m().transfers.refuse();
+  EXPECT_FALSE(m().transfers.is_used());
+  EXPECT_TRUE(m().transfers.is_due());
   m().transfers.make();
   run();
   EXPECT_EQ(m().stats.batches, 0u);
