@@ -64,6 +64,23 @@ class list {
     return item;
   }
 
+  /// Takes out the last; the list must not be empty.
+  T& pop_back() noexcept {
+    T& item = *static_cast<T*>(head_.prev_);
+    static_cast<hook&>(item).unlink();
+    return item;
+  }
+
+  /// Makes what follows `item`, which is in this list, the first, and `item` the last.
+  void rotate_behind(T& item) noexcept {
+    hook& h = item;
+    head_.unlink();
+    head_.next_ = h.next_;
+    head_.prev_ = &h;
+    h.next_->prev_ = &head_;
+    h.next_ = &head_;
+  }
+
   /// Moves all of `other` to this list's end, in order.
   void append(list& other) noexcept {
     if (other.empty()) return;

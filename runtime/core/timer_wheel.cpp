@@ -22,6 +22,7 @@ constexpr std::uint64_t present_tick(nanoseconds now) noexcept {
 // present one. Hence in every level but the lowest all members lie in later slots than the
 // present, and all of a level come before all of the next: the first occupied slot of the
 // first occupied level is always the next to look at, and no slot wraps around.
+// (A slot that `bring_down` has just filled may be the present one, but is then the next.)
 
 timer_wheel::timer_wheel(nanoseconds now) noexcept : elapsed_(present_tick(now)) {}
 
@@ -77,6 +78,40 @@ nanoseconds timer_wheel::next_due() const noexcept {
   return static_cast<nanoseconds>(start << tick_shift);
 }
 
+/// Moves what is in the slot that begins at the present to the level below: also what belongs still
+/// further down, for it is now alone with the rest of its slot and the first to be looked at.
+///
+/// Of a million sleepers each timer is in a cold page of its own, which is known from its neighbour
+/// only. So they are taken from both ends: two pages come at a time.
+void timer_wheel::bring_down(int level, list<timer, timer_tag>& members) noexcept {
+  const int below = level - 1;
+  const auto slot_of = [below](const timer& t) {
+    return static_cast<int>((due_tick(t.deadline) >> (below * slot_bits)) & (slots - 1));
+  };
+  std::uint64_t filled = 0;
+  std::uint64_t from_end = 0; // where some were put in front of those that come before them
+  timer* last[slots];         // the last of these
+  while (true) {
+    timer& first = members.pop_front();
+    const int slot = slot_of(first);
+    slots_[below][slot].push_back(first);
+    filled |= std::uint64_t{1} << slot;
+    if (members.empty()) break;
+    timer& final = members.pop_back();
+    const int other = slot_of(final);
+    const std::uint64_t bit = std::uint64_t{1} << other;
+    slots_[below][other].push_front(final);
+    if ((from_end & bit) == 0) last[other] = &final;
+    from_end |= bit;
+    if (members.empty()) break;
+  }
+  for (std::uint64_t left = from_end; left != 0; left &= left - 1) {
+    const int slot = std::countr_zero(left);
+    slots_[below][slot].rotate_behind(*last[slot]);
+  }
+  occupied_[below] |= filled | from_end;
+}
+
 void timer_wheel::advance(nanoseconds now, list<timer, timer_tag>& due) noexcept {
   const std::uint64_t target = present_tick(now);
   for (int level; (level = lowest_occupied()) != levels;) {
@@ -93,8 +128,7 @@ void timer_wheel::advance(nanoseconds now, list<timer, timer_tag>& due) noexcept
       });
       due.append(members);
     } else {
-      while (!members.empty())
-        place(members.pop_front());
+      bring_down(level, members);
     }
   }
   if (target > elapsed_) elapsed_ = target;

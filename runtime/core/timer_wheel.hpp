@@ -66,6 +66,7 @@ class timer_wheel {
   [[nodiscard]] int lowest_occupied() const noexcept;
   [[nodiscard]] std::uint64_t start_of(int level, int slot) const noexcept;
   void place(timer& t) noexcept;
+  void bring_down(int level, list<timer, timer_tag>& members) noexcept;
 
   std::uint64_t elapsed_; // in ticks
   std::size_t count_ = 0;

@@ -42,6 +42,34 @@ TEST(list, keeps_the_order_of_both_ends) {
   l.reset();
 }
 
+TEST(list, gives_its_last) {
+  item a{1}, b{2};
+  first_list l;
+  l.push_back(a);
+  l.push_back(b);
+  EXPECT_EQ(l.pop_back().number, 2);
+  EXPECT_FALSE(b.in_first());
+  EXPECT_EQ(l.pop_back().number, 1);
+  EXPECT_TRUE(l.empty());
+}
+
+TEST(list, may_begin_behind_any_member) {
+  item a{1}, b{2}, c{3};
+  first_list l;
+  l.push_back(a);
+  l.rotate_behind(a);
+  EXPECT_EQ(numbers(l), (std::vector{1}));
+  l.push_back(b);
+  l.push_back(c);
+  l.rotate_behind(c);
+  EXPECT_EQ(numbers(l), (std::vector{1, 2, 3}));
+  l.rotate_behind(a);
+  EXPECT_EQ(numbers(l), (std::vector{2, 3, 1}));
+  EXPECT_EQ(l.pop_back().number, 1);
+  EXPECT_EQ(l.pop_front().number, 2);
+  l.reset();
+}
+
 TEST(list, inserts_before_a_member) {
   item a{1}, b{2}, c{3};
   first_list l;

@@ -76,6 +76,48 @@ TEST(timer_wheel, equal_deadlines_fire_in_the_order_of_insertion) {
     EXPECT_EQ(taken[i], timers[i].get());
 }
 
+/// On each level, among many that come down from a slot together and of which some are cancelled.
+TEST(timer_wheel, many_fire_in_the_order_of_their_ticks_and_then_of_insertion) {
+  std::mt19937_64 random{1};
+  constexpr nanoseconds start = 500'000 * tick;
+  for (const nanoseconds span : {tick * 50, tick * 4'000, tick * 250'000, tick * 16'000'000}) {
+    for (const std::size_t count : {1u, 2u, 3u, 5'000u}) {
+      timer_wheel wheel{start - second};
+      std::vector<std::unique_ptr<timer>> timers;
+      for (std::size_t i = 0; i < count; ++i) {
+        timers.push_back(std::make_unique<timer>());
+        timers.back()->deadline =
+            start + static_cast<nanoseconds>(random() >> 1) % span / tick * tick;
+        wheel.insert(*timers.back());
+      }
+      const auto fire_until = [&](nanoseconds now) {
+        const auto fired = take(wheel, now);
+        const auto due = std::find_if(timers.begin(), timers.end(),
+                                      [&](const auto& t) { return t->deadline > now; });
+        std::vector<timer*> expected;
+        for (auto i = timers.begin(); i != due; ++i)
+          expected.push_back(i->get());
+        EXPECT_EQ(fired, expected) << count << " within " << span;
+        timers.erase(timers.begin(), due);
+      };
+      std::stable_sort(timers.begin(), timers.end(),
+                       [](const auto& a, const auto& b) { return a->deadline < b->deadline; });
+      for (std::size_t i = 0; i < timers.size(); i += 7) {
+        EXPECT_TRUE(wheel.cancel(*timers[i]));
+        timers.erase(timers.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+      fire_until(start + span / 3 / tick * tick);
+      for (std::size_t i = 0; i < timers.size(); i += 5) {
+        EXPECT_TRUE(wheel.cancel(*timers[i]));
+        timers.erase(timers.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+      fire_until(start + span / 2 / tick * tick);
+      fire_until(start + span);
+      EXPECT_TRUE(wheel.empty());
+    }
+  }
+}
+
 TEST(timer_wheel, the_farthest_deadlines_stay_in_and_can_be_cancelled) {
   for (const nanoseconds start : {nanoseconds{0}, 1'000'000 * second}) {
     timer_wheel wheel{start};
