@@ -82,21 +82,25 @@ class reactor {
   }
   /// A try found `what` not ready. No effect if something came since `ticket` was drawn.
   void clear(int fd, io_events what, std::uint32_t ticket) noexcept {
-    descriptor* d = table_.find(fd);
+    if (descriptor* d = table_.find(fd)) clear(*d, what, ticket);
+  }
+  static void clear(descriptor& d, io_events what, std::uint32_t ticket) noexcept {
     // Of a descriptor that is not registered no event would ever undo it.
-    if (d && d->registered && d->changes == ticket) d->not_ready |= what & io_directions;
+    if (d.registered && d.changes == ticket) d.not_ready |= what & io_directions;
   }
   /// A transfer did less than was asked for: on a TCP stream on which neither end nor
   /// error nor urgent data was seen this means "not ready any more" and saves the
   /// EAGAIN. On everything else (SCM_RIGHTS stop short on AF_UNIX, datagrams, ttys) it
   /// says nothing and has no effect.
   void note_partial(int fd, io_events what, std::uint32_t ticket) noexcept {
-    descriptor* d = table_.find(fd);
-    if (!d || !d->registered || d->seen != 0) return;
-    if (d->type == descriptor::kind::unknown) [[unlikely]]
-      find_kind(fd, *d);
-    if (d->type == descriptor::kind::tcp_stream && d->changes == ticket)
-      d->not_ready |= what & io_directions;
+    if (descriptor* d = table_.find(fd)) note_partial(*d, fd, what, ticket);
+  }
+  static void note_partial(descriptor& d, int fd, io_events what, std::uint32_t ticket) noexcept {
+    if (!d.registered || d.seen != 0) return;
+    if (d.type == descriptor::kind::unknown) [[unlikely]]
+      find_kind(fd, d);
+    if (d.type == descriptor::kind::tcp_stream && d.changes == ticket)
+      d.not_ready |= what & io_directions;
   }
 
   /// Whether it is a stream of TCP, asked once for each file.
@@ -111,6 +115,8 @@ class reactor {
   /// -EBADF, -ENOMEM, -ENOSPC (also for a number beyond sparse_table's capacity), -EMFILE
   /// (no descriptor left for the epoll instance), -ELOOP; then `w` is not queued.
   int add(io_waiter& w) noexcept;
+  /// The same where `d` is known to be the descriptor's entry.
+  int add(io_waiter& w, descriptor& d) noexcept;
   /// Takes `w` out again, if it still is in.
   void remove(io_waiter& w) noexcept;
 
@@ -193,6 +199,7 @@ class reactor {
   int open_epoll() noexcept;
   int look_again(int fd, descriptor& d) noexcept;
   void wake_all(descriptor& d, io_events came) noexcept;
+  int note(std::uint64_t mark, io_events came, descriptor* d) noexcept;
 
   wake_function wake_;
   int epoll_ = -1;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "runtime/core/reactor.hpp"
@@ -13,6 +14,10 @@ static_assert(io_in == EPOLLIN && io_priority == EPOLLPRI && io_out == EPOLLOUT 
               io_error == EPOLLERR && io_hangup == EPOLLHUP && io_read_hangup == EPOLLRDHUP);
 
 constexpr io_events wakes_everyone = io_error | io_hangup;
+// Of those that are ready the kernel has just touched the sockets, and `harvest` the waiters: both
+// are to be in the caches still when the last of them runs. With 256 at a look an echo server's
+// request took 2 to 5 % more with 1000 connections, 11 % with 8000; with 24, 5 %.
+constexpr int most_at_a_look = 64;
 // No descriptor has number -1, nor -2.
 constexpr std::uint64_t interrupt_mark = UINT64_MAX;
 constexpr std::uint64_t watched_mark = UINT64_MAX - 1;
@@ -89,23 +94,25 @@ int reactor::add(io_waiter& w) noexcept {
   if (w.fd < 0) return -EBADF;
   if (static_cast<std::size_t>(w.fd) >= sparse_table<descriptor>::capacity) return -ENOSPC;
   descriptor* d = table_.touch(w.fd);
-  if (!d) return -ENOMEM;
-  if (!d->registered) {
-    if (const int failed = register_descriptor(w.fd, *d); failed < 0) return failed;
+  return d ? add(w, *d) : -ENOMEM;
+}
+
+int reactor::add(io_waiter& w, descriptor& d) noexcept {
+  if (!d.registered) {
+    if (const int failed = register_descriptor(w.fd, d); failed < 0) return failed;
   } else if (!w.only_new &&
-             ((w.wanted & ~io_directions) != 0 || (w.wanted & io_directions & ~d->not_ready) != 0 ||
-              w.wanted == 0 || d->seen != 0)) {
+             ((w.wanted & ~(io_directions & d.not_ready)) != 0 || w.wanted == 0 || d.seen != 0)) {
     // The edge may be behind us: it came between the caller's try and now, or nobody tried. What
     // was seen to end may have been closed since: then the kernel says so.
-    if (const int failed = look_again(w.fd, *d); failed < 0) return failed;
+    if (const int failed = look_again(w.fd, d); failed < 0) return failed;
   }
-  if (!d->unverified) {
-    d->unverified = true;
-    d->next_unverified = young_;
-    young_ = d;
+  if (!d.unverified) {
+    d.unverified = true;
+    d.next_unverified = young_;
+    young_ = &d;
   }
   w.came = 0;
-  d->waiters.push_back(w);
+  d.waiters.push_back(w);
   ++waiters_;
   return 0;
 }
@@ -172,7 +179,7 @@ int reactor::poll(nanoseconds deadline) noexcept {
   if (epoll_ < 0 && deadline == 0) return 0;
   if (const int failed = open_epoll(); failed < 0) return failed;
   batch found;
-  const int count = wait(found, deadline);
+  const int count = wait(found, deadline, most_at_a_look);
   return count < 0 ? count : harvest(found);
 }
 
@@ -187,31 +194,49 @@ int reactor::wait(batch& found, nanoseconds deadline, int most) const noexcept {
   return count;
 }
 
+/// Wakes whom the events are for, some at a time: where thousands wait, an event is three misses of
+/// the cache one after another (what is known of the descriptor, who waits for it, whose that is),
+/// and those of several events can be waited for at once.
 int reactor::harvest(const batch& found) noexcept {
+  constexpr int at_once = 16;
   int woken = 0;
-  for (int i = 0; i < found.count; ++i) {
-    const std::uint64_t mark = found.entries[i].mark;
-    if (mark >= watched_mark) { // edge-triggered: nothing to take back
-      if (mark == watched_mark) wake_(*watched_);
-      continue;
+  for (int begin = 0; begin < found.count; begin += at_once) {
+    const int count = std::min(found.count - begin, at_once);
+    descriptor* of[at_once];
+    for (int i = 0; i < count; ++i) {
+      const std::uint64_t mark = found.entries[begin + i].mark;
+      of[i] = mark >= watched_mark ? nullptr : table_.find(static_cast<int>(mark & UINT32_MAX));
+      __builtin_prefetch(of[i], 1);
     }
-    const int fd = static_cast<int>(mark & UINT32_MAX);
-    descriptor* d = table_.find(fd);
-    // Of an earlier file of this number, which a dup or a child keeps in the set.
-    if (!d || !d->registered || mark != mark_of(fd, *d)) continue;
-    const io_events came = found.entries[i].events;
-    ++d->changes;
-    d->not_ready &= ~made_ready(came);
-    d->seen |= came & (wakes_everyone | io_read_hangup | io_priority);
-    d->waiters.for_each([&](io_waiter& w) {
-      const io_events relevant = came & (w.wanted | wakes_everyone);
-      if (relevant == 0) return;
-      remove(w);
-      w.came = relevant;
-      ++woken;
-      wake_(w);
-    });
+    for (int i = 0; i < count; ++i)
+      if (of[i]) of[i]->waiters.fetch_front();
+    for (int i = 0; i < count; ++i)
+      if (of[i] && !of[i]->waiters.empty()) __builtin_prefetch(of[i]->waiters.front().owner, 1);
+    for (int i = 0; i < count; ++i)
+      woken += note(found.entries[begin + i].mark, found.entries[begin + i].events, of[i]);
   }
+  return woken;
+}
+
+int reactor::note(std::uint64_t mark, io_events came, descriptor* d) noexcept {
+  if (!d) {
+    if (mark == watched_mark) wake_(*watched_); // edge-triggered: nothing to take back
+    return 0;
+  }
+  // Of an earlier file of this number, which a dup or a child keeps in the set.
+  if (!d->registered || mark != mark_of(static_cast<int>(mark & UINT32_MAX), *d)) return 0;
+  ++d->changes;
+  d->not_ready &= ~made_ready(came);
+  d->seen |= came & (wakes_everyone | io_read_hangup | io_priority);
+  int woken = 0;
+  d->waiters.for_each([&](io_waiter& w) {
+    const io_events relevant = came & (w.wanted | wakes_everyone);
+    if (relevant == 0) return;
+    remove(w);
+    w.came = relevant;
+    ++woken;
+    wake_(w);
+  });
   return woken;
 }
 

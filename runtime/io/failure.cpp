@@ -21,11 +21,6 @@ void throw_failure(const std::string& what, int error) {
   throw std::system_error(error, std::generic_category(), "weft: " + what);
 }
 
-deadline fixed(const deadline& until) noexcept {
-  if (until.is_never()) return until;
-  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until.absolute()));
-}
-
 bool has_come(const deadline& until) noexcept {
   return !until.is_never() && until.absolute() <= core::monotonic_now();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "weft/deadline.hpp"
@@ -14,7 +15,11 @@ namespace weft::io {
 [[noreturn]] void throw_failure(const std::string& what, int error);
 
 /// The same point in time for several calls: a span would begin anew at each.
-[[nodiscard]] deadline fixed(const deadline& until) noexcept;
+[[nodiscard]] inline deadline fixed(const deadline& until) noexcept {
+  return until.is_never() ? until
+                          : deadline(std::chrono::steady_clock::time_point(
+                                std::chrono::nanoseconds(until.absolute())));
+}
 /// Whether a point in time is past.
 [[nodiscard]] bool has_come(const deadline& until) noexcept;
 

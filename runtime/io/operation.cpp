@@ -29,25 +29,6 @@ std::uint32_t socket_timeout(int fd, int option) noexcept {
 
 } // namespace
 
-ssize_t posix_result(ssize_t result) noexcept {
-  if (result >= 0) return result;
-  errno = static_cast<int>(-result);
-  return -1;
-}
-
-operation::operation(int fd, core::io_events direction, const deadline& until,
-                     detail::blocking_call call)
-    : hub_(detail::this_hub), until_(until), call_(call), fd_(fd), direction_(direction) {
-  if (!hub_) return;
-  hub_->switch_point();
-  entry_ = hub_->reactor().entry(fd);
-  if (entry_) ring_ = hub_->transfers();
-}
-
-void operation::transferred_less() noexcept {
-  if (entry_) hub_->reactor().note_partial(fd_, direction_, ticket_);
-}
-
 void operation::look_up_settings() noexcept {
   const int flags = ::fcntl(fd_, F_GETFL);
   if (flags >= 0 && flags & O_NONBLOCK) take_note(non_blocking);
@@ -60,24 +41,12 @@ void operation::look_up_settings() noexcept {
   take_note(settings_known);
 }
 
-bool operation::user_wants_no_waiting() noexcept {
-  if (!(notes() & settings_known)) look_up_settings();
-  return (notes() & non_blocking) != 0;
-}
-
-core::nanoseconds operation::limit() noexcept {
+core::nanoseconds operation::earliest_limit() noexcept {
   if (limit_known_) return limit_;
   limit_known_ = true;
-  const std::uint32_t timeout = !entry_                     ? own_timeout_
-                                : direction_ & core::io_out ? entry_->send_timeout
-                                                            : entry_->receive_timeout;
-  if (until_.is_never() && timeout == 0) {
-    limit_ = core::never;
-    return limit_;
-  }
   const core::nanoseconds now = core::monotonic_now();
   limit_ = until_.at(now);
-  if (timeout != 0) {
+  if (const std::uint32_t timeout = sockets_timeout(); timeout != 0) {
     const core::nanoseconds end = core::deadline_after(now, timeout * millisecond);
     limit_is_the_sockets_ = end < limit_;
     limit_ = std::min(limit_, end);
@@ -89,7 +58,7 @@ int operation::wait(checked_call* call) {
   if (user_wants_no_waiting()) return -EAGAIN;
   const core::nanoseconds end = limit();
   if (end == 0) return -ETIMEDOUT;
-  const int result = entry_ ? wait_on_hub(call) : wait_in_poll();
+  const int result = entry_ ? wait_on_hub(end, call) : wait_in_poll(end);
   return result == -ETIMEDOUT && limit_is_the_sockets_ ? -EAGAIN : result;
 }
 
@@ -123,19 +92,20 @@ ssize_t operation::make_with_others(checked_call& call) {
   return call.result;
 }
 
-int operation::wait_on_hub(checked_call* call) {
+inline int operation::wait_on_hub(core::nanoseconds end, checked_call* call) {
   hub& h = *hub_;
   core::reactor& r = h.reactor();
   if (entry_->registered && entry_->epoch != current_epoch(fd_)) {
     r.renew(fd_); // closed by another hub: all that is known is of another file
     return 0;
   }
-  r.clear(fd_, direction_, ticket_);
+  core::reactor::clear(*entry_, direction_, ticket_);
   core::io_waiter waiter;
   waiter.fd = fd_;
   waiter.wanted = direction_;
   waiter.owner = h.running();
-  if (const int failed = add_waiter(h, waiter); failed < 0) return failed;
+  const int failed = entry_->registered ? r.add(waiter, *entry_) : add_waiter(h, waiter);
+  if (failed < 0) return failed;
   if (call) {
     // Not by the epoch: after an audit the record is of none. What another hub closes between the
     // event and the call is as if it did so between the fiber's wake-up and its own call.
@@ -145,7 +115,7 @@ int operation::wait_on_hub(checked_call* call) {
     call->result = core::socket_call::pending;
     waiter.to_make = call;
   }
-  const detail::wake woken = h.park(limit_, call_);
+  const detail::wake woken = h.park(end, call_);
   const bool came = !waiter.linked();
   r.remove(waiter);
   if (call && call->is_done()) { // then it counts, whatever else happened
@@ -158,9 +128,8 @@ int operation::wait_on_hub(checked_call* call) {
   return waiter.came == 0 ? -EBADF : 0; // closed under us
 }
 
-int operation::wait_in_poll() noexcept {
+int operation::wait_in_poll(core::nanoseconds end) noexcept {
   pollfd one{fd_, static_cast<short>(direction_), 0};
-  const core::nanoseconds end = limit_;
   timespec span{};
   if (end != core::never) {
     const core::nanoseconds left = std::max<core::nanoseconds>(end - core::monotonic_now(), 0);
@@ -174,7 +143,8 @@ int operation::wait_in_poll() noexcept {
 int add_waiter(hub& h, core::io_waiter& w) {
   core::reactor& r = h.reactor();
   core::descriptor* d = r.entry(w.fd);
-  if (!d || d->registered) return r.add(w);
+  if (!d) return r.add(w);
+  if (d->registered) return r.add(w, *d);
   const std::lock_guard held(number_mutex(w.fd));
   const std::uint32_t epoch = join_epoch(w.fd, h);
   const int result = r.add(w);

@@ -16,11 +16,15 @@ constexpr bool never_waits(int flags) noexcept {
   return (flags & (MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE)) != 0;
 }
 
+constexpr recv_or_send nothing_of_the_kind() noexcept {
+  return {};
+}
+
 /// Runs one receiving call of up to `size` bytes; a short one may tell that nothing is left.
-/// `same` is what it does on a socket, or null.
-template <class Attempt>
+/// `same()` is what it does on a socket.
+template <class Attempt, class Same = recv_or_send()>
 ssize_t receive(operation& op, std::size_t size, int flags, Attempt attempt,
-                const recv_or_send* same = nullptr) {
+                const Same& same = nothing_of_the_kind) {
   const ssize_t received = op.run(attempt, same);
   if (received > 0 && static_cast<std::size_t>(received) < size && !(flags & MSG_PEEK))
     op.transferred_less();
@@ -39,10 +43,7 @@ ssize_t read_parts(operation& op, const iovec* parts, int count) {
   if (count <= 0 || count > IOV_MAX) return kernel_result(::readv(op.fd(), parts, count));
   const std::size_t size = total_size(parts, static_cast<std::size_t>(count));
   if (size == 0) return kernel_result(::readv(op.fd(), parts, count));
-  const recv_or_send same{core::socket_call::kind::receive, parts->iov_base, size, 0};
-  const ssize_t n = receive(
-      op, size, 0, [&] { return attempt_read(op, parts, count); },
-      count == 1 && !(op.notes() & no_socket) ? &same : nullptr);
+  const ssize_t n = receive(op, size, 0, [&] { return attempt_read(op, parts, count); });
   if (n != -EPERM) return n;
   return offloaded([&] { return kernel_result(::readv(op.fd(), parts, count)); }, {});
 }
@@ -52,6 +53,15 @@ ssize_t read_parts(operation& op, const iovec* parts, int count) {
 ssize_t read(int fd, void* buffer, std::size_t size, deadline until) {
   operation op(fd, core::io_in, until, detail::blocking_call::io_read);
   if (op.plain()) return ::read(fd, buffer, size);
+  if (size != 0 && !(op.notes() & no_socket)) {
+    const ssize_t n = receive(
+        op, size, 0, [&] { return kernel_result(::recv(fd, buffer, size, MSG_DONTWAIT)); },
+        [&] {
+          return recv_or_send{core::socket_call::kind::receive, buffer, size, 0};
+        });
+    if (n != -ENOTSOCK) return posix_result(n);
+    op.take_note(no_socket);
+  }
   const iovec part{buffer, size};
   return posix_result(read_parts(op, &part, 1));
 }
@@ -73,14 +83,16 @@ ssize_t recvfrom(int fd, void* buffer, std::size_t size, int flags, sockaddr* fr
   char* at = static_cast<char*>(buffer);
   std::size_t done = 0;
   while (true) {
-    const recv_or_send same{core::socket_call::kind::receive, at + done, size - done, 0};
     const ssize_t n = receive(
         op, size - done, flags,
         [&] {
           return kernel_result(
               ::recvfrom(fd, at + done, size - done, flags | MSG_DONTWAIT, from, from_size));
         },
-        !from && flags == 0 ? &same : nullptr);
+        [&] {
+          return recv_or_send{core::socket_call::kind::receive,
+                              !from && flags == 0 ? at + done : nullptr, size - done, 0};
+        });
     if (n < 0 && done == 0) return posix_result(n);
     const bool more = wants_the_rest(op, n, size - done, flags);
     if (n > 0) done += static_cast<std::size_t>(n);

@@ -11,33 +11,28 @@
 namespace weft::io {
 namespace {
 
+constexpr recv_or_send nothing_of_the_kind(std::size_t) noexcept {
+  return {};
+}
+
 /// Transfers all of `size` bytes unless the user wants no waiting: `attempt(done)` transfers some
 /// of what follows the first `done`, `plain(done)` does the same where there is nothing to wait
-/// for; `same` is what one attempt at all of it does on a socket, or null. What was transferred
-/// before an error counts; the error comes again with the next call.
-template <class Attempt, class Plain>
-ssize_t send_all(operation& op, std::size_t size, Attempt attempt, Plain plain,
-                 const recv_or_send* same) {
+/// for; `same(done)` is what the attempt does on a socket. What was transferred before an error
+/// counts; the error comes again with the next call.
+template <class Attempt, class Plain, class Same>
+ssize_t send_all(operation& op, std::size_t size, Attempt attempt, Plain plain, Same same) {
   std::size_t done = 0;
-  recv_or_send rest;
   while (true) {
-    if (same)
-      rest = {same->what, static_cast<const char*>(same->data) + done, size - done, same->flags};
-    ssize_t n = op.run([&] { return attempt(done); }, same ? &rest : nullptr);
+    ssize_t n = op.run([&] { return attempt(done); }, [&] { return same(done); });
     if (n == -EPERM) n = plain(done);
     if (n < 0 && done == 0) return n;
     if (n < 0) return static_cast<ssize_t>(done);
     done += static_cast<std::size_t>(n);
-    if (done >= size) return static_cast<ssize_t>(done);
+    if (done >= size) [[likely]]
+      return static_cast<ssize_t>(done);
     op.transferred_less();
     if (op.user_wants_no_waiting()) return static_cast<ssize_t>(done);
   }
-}
-
-template <class Attempt>
-ssize_t send_all(operation& op, std::size_t size, Attempt attempt,
-                 const recv_or_send* same = nullptr) {
-  return send_all(op, size, attempt, attempt, same);
 }
 
 ssize_t write_parts(operation& op, const iovec* parts, int count) {
@@ -45,7 +40,8 @@ ssize_t write_parts(operation& op, const iovec* parts, int count) {
   part_list rest(parts, static_cast<std::size_t>(count));
   const std::size_t size = rest.size();
   const auto keep_after = [&](std::size_t done) { rest.drop(done - (size - rest.size())); };
-  const recv_or_send same{core::socket_call::kind::send, parts->iov_base, size, 0};
+  const bool is_simple = count == 1 && !(op.notes() & no_socket);
+  const char* const at = static_cast<const char*>(parts->iov_base);
   return send_all(
       op, size,
       [&](std::size_t done) {
@@ -60,7 +56,10 @@ ssize_t write_parts(operation& op, const iovec* parts, int count) {
             },
             {});
       },
-      count == 1 && !(op.notes() & no_socket) ? &same : nullptr);
+      [&](std::size_t done) {
+        return recv_or_send{core::socket_call::kind::send, is_simple ? at + done : nullptr,
+                            size - done, 0};
+      });
 }
 
 } // namespace
@@ -87,15 +86,14 @@ ssize_t sendto(int fd, const void* data, std::size_t size, int flags, const sock
   operation op(fd, core::io_out, until, detail::blocking_call::io_send);
   if (op.plain() || flags & MSG_DONTWAIT) return ::sendto(fd, data, size, flags, to, to_size);
   const char* at = static_cast<const char*>(data);
-  const recv_or_send same{core::socket_call::kind::send, data, size, flags};
-  const bool is_simple = !to && (flags & ~(MSG_NOSIGNAL | MSG_MORE)) == 0;
-  return posix_result(send_all(
-      op, size,
-      [&](std::size_t done) {
-        return kernel_result(
-            ::sendto(fd, at + done, size - done, flags | MSG_DONTWAIT, to, to_size));
-      },
-      is_simple ? &same : nullptr));
+  const auto attempt = [&](std::size_t done) {
+    return kernel_result(::sendto(fd, at + done, size - done, flags | MSG_DONTWAIT, to, to_size));
+  };
+  return posix_result(send_all(op, size, attempt, attempt, [&](std::size_t done) {
+    const bool is_simple = !to && (flags & ~(MSG_NOSIGNAL | MSG_MORE)) == 0;
+    return recv_or_send{core::socket_call::kind::send, is_simple ? at + done : nullptr, size - done,
+                        flags};
+  }));
 }
 
 ssize_t sendmsg(int fd, const msghdr* message, int flags, deadline until) {
@@ -105,7 +103,7 @@ ssize_t sendmsg(int fd, const msghdr* message, int flags, deadline until) {
   part_list rest(message->msg_iov, message->msg_iovlen);
   msghdr part = *message;
   const std::size_t size = rest.size();
-  return posix_result(send_all(op, size, [&](std::size_t done) {
+  const auto attempt = [&](std::size_t done) {
     rest.drop(done - (size - rest.size()));
     if (done != 0) { // control data went with the first part
       part.msg_control = nullptr;
@@ -114,7 +112,8 @@ ssize_t sendmsg(int fd, const msghdr* message, int flags, deadline until) {
     part.msg_iov = rest.data();
     part.msg_iovlen = rest.count();
     return kernel_result(::sendmsg(fd, &part, flags | MSG_DONTWAIT));
-  }));
+  };
+  return posix_result(send_all(op, size, attempt, attempt, nothing_of_the_kind));
 }
 
 } // namespace weft::io
