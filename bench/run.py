@@ -73,7 +73,8 @@ def main():
             break
     drawn = plots.draw(output, about, sections, session)
     report.write(output, about, titles, session, drawn)
-    print(f"\n{report.summary(session.records)}; all figures are in {output}")
+    print(f"\n## Goals\n\n{report.goals_table(session.records)}\n\n{report.summary(session.records)}; all figures are "
+          f"in {output}")
     failed = [f"{r.case.section}/{r.case.name}, {r.peer}: {r.missing}" for r in session.records
               if r.missing.startswith("failed")]
     for line in failed:

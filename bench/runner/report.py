@@ -79,6 +79,15 @@ def section_table(records):
     return markdown(rows)
 
 
+def goals_table(records):
+    """Every goal in a row: what is to be reached, and what was. Empty if there is none."""
+    rows = [("", "of", "goal", "reached", "")]
+    for case, verdict in verdicts(records):
+        rows.append((f"{case.section}, {case.title}", verdict.goal.subject, verdict.goal.text(case.lower_is_better),
+                     number(verdict.figure), SIGNS[verdict.result]))
+    return markdown(rows) if len(rows) > 1 else ""
+
+
 def spread_table(records):
     """Minimum, median and maximum of the rounds of each record."""
     rows = [("", "peer", "rounds", "minimum", "figure", "maximum", "spread")]
@@ -135,7 +144,8 @@ def write(directory, machine, titles, session, drawn=()):
                                 record.case.lower_is_better, i + 1, value])
     text = [f"# Benchmarks\n\n{sentence(machine)}\n\n{summary(records)}. A goal is left undecided (“too noisy”) if it "
             "lies between the rounds and those are further apart than "
-            + ", ".join(f"{bound:.0%} for a {name}" for name, bound in MOST_SPREAD.items()) + ".\n"]
+            + ", ".join(f"{bound:.0%} for a {name}" for name, bound in MOST_SPREAD.items())
+            + f".\n\n{goals_table(records)}\n"]
     for section, title in titles.items():
         of_section = [record for record in records if record.case.section == section]
         if of_section:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""What run.py says of a build directory that lacks something."""
+"""What run.py says of a build directory that lacks something, and of goals."""
 import json
 import pathlib
 import subprocess
@@ -10,6 +10,8 @@ import unittest
 
 RUN = pathlib.Path(__file__).resolve().parent.parent / "run.py"
 sys.path.insert(0, str(RUN.parent))
+from runner import report
+from runner.records import Case, Goal, Record
 from runner.session import Missing, Session
 PROGRAM = "bench/threads/parked"
 
@@ -58,6 +60,19 @@ class Lacking(unittest.TestCase):
         session.check_program([program], backend)
         with self.assertRaisesRegex(Missing, "weft has no such backend"):
             session.check_program([*session.weft(1), program], backend)
+
+
+class Goals(unittest.TestCase):
+    def test_each_is_a_row_with_what_was_reached(self):
+        case = Case("micro", "yield", "yield", "ns", (Goal("weft", 0.5, "Go"), Goal("weft", 3.0), Goal("Asio", 9.0)))
+        records = [Record(case, "weft", [4.0, 4.1]), Record(case, "Go", [10.0, 10.2])]
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in report.goals_table(records).splitlines()[2:]]
+        self.assertEqual(rows, [["micro, yield", "weft", "≤ 0.5x Go", "0.4", "✔"],
+                                ["micro, yield", "weft", "≤ 3", "4", "✘"],
+                                ["micro, yield", "Asio", "≤ 9", "–", "– not measured"]])
+
+    def test_none_make_no_table(self):
+        self.assertEqual(report.goals_table([Record(Case("micro", "yield", "yield", "ns"), "weft", [4.0])]), "")
 
 
 if __name__ == "__main__":
