@@ -4,10 +4,12 @@
 A case is one figure; a peer is one way to come to it; a record is what one peer took for one case, round by round.
 """
 import dataclasses
+import math
 import statistics
 
-# How far apart the rounds of a record may be before a goal that lies between them is left undecided.
-MOST_SPREAD = {"minimum": 0.15, "median": 0.30}
+# How far apart what a figure may be in truth may be before a goal that lies between is left undecided: for a minimum it
+# and the median of the rounds, for a median the interval in which it lies with 95 %.
+MOST_SPREAD = {"minimum": 0.15, "median": 0.10}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +65,13 @@ class Record:
         return min(self.values) if self.case.lower_is_better else max(self.values)
 
     @property
+    def extremes(self):
+        """Of what its value may be in truth."""
+        if self.case.statistic == "median":
+            return median_bounds(self.values)
+        return min(self.values), max(self.values)
+
+    @property
     def spread(self):
         """How far apart the rounds are, as a part of the figure: of a median all of them; of a minimum the better
         half, since what disturbs the others does not change it."""
@@ -80,14 +89,33 @@ class Record:
                 "missing": self.missing, "load": self.load, "goals": goals}
 
 
+def median_bounds(values):
+    """The smallest interval of two of the values in which the median of all that could have been measured lies with
+    95 %, whatever their distribution is: each of them is below it or above with even odds. All, if there are less than
+    nine."""
+    ordered, below, left_out = sorted(values), 0.0, 0
+    while 2 * left_out < len(ordered):
+        below += math.comb(len(ordered), left_out) / 2 ** len(ordered)
+        if below > 0.025:
+            break
+        left_out += 1
+    left_out = max(left_out - 1, 0)
+    return ordered[left_out], ordered[-1 - left_out]
+
+
+def rounds_ratios(record, other):
+    """Of medians, what each round gives, since peers of one round met the same machine; else None."""
+    if record.case.statistic == "median" and len(record.values) == len(other.values) and all(other.values):
+        return [a / b for a, b in zip(record.values, other.values)]
+    return None
+
+
 def ratio(record, other):
-    """Of the figures; of medians, the median of what the rounds give, since peers of one round met the same
-    machine. None if there is none."""
+    """Of the figures; of medians, the median of what the rounds give. None if there is none."""
     if record is None or other is None or not record.values or not other.value:
         return None
-    if record.case.statistic == "median" and len(record.values) == len(other.values) and all(other.values):
-        return statistics.median(a / b for a, b in zip(record.values, other.values))
-    return record.value / other.value
+    of_rounds = rounds_ratios(record, other)
+    return statistics.median(of_rounds) if of_rounds else record.value / other.value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,12 +135,12 @@ def judge(goal, records):
     peers = [record] + ([other] if other else [])
     if other and not goal.added:
         figure = ratio(record, other)
-        extremes = [a / b for a in (min(record.values), max(record.values))
-                    for b in (min(other.values), max(other.values)) if b]
+        of_rounds = rounds_ratios(record, other)
+        extremes = median_bounds(of_rounds) if of_rounds else [a / b for a in record.extremes for b in other.extremes if b]
     else:
         base = other.value if other else 0.0
         figure = record.value - base
-        extremes = [min(record.values) - base, max(record.values) - base]
+        extremes = [extreme - base for extreme in record.extremes]
 
     def good(value):
         return value <= goal.limit if case.lower_is_better else value >= goal.limit
@@ -122,6 +150,10 @@ def judge(goal, records):
     if min(len(r.values) for r in peers) < 2:
         return Verdict(goal, figure, "one round")
     undecided = len({good(value) for value in extremes}) > 1
-    if undecided and any(r.spread > MOST_SPREAD[case.statistic] for r in peers):
+    if case.statistic == "median":
+        noisy = max(extremes) - min(extremes) > MOST_SPREAD["median"] * abs(figure)
+    else:
+        noisy = any(r.spread > MOST_SPREAD["minimum"] for r in peers)
+    if undecided and noisy:
         return Verdict(goal, figure, "too noisy")
     return Verdict(goal, figure, "met" if good(figure) else "not met")

@@ -143,7 +143,7 @@ def write(directory, machine, titles, session, drawn=()):
                 lines.writerow([record.case.section, record.case.name, record.peer, record.case.unit,
                                 record.case.lower_is_better, i + 1, value])
     text = [f"# Benchmarks\n\n{sentence(machine)}\n\n{summary(records)}. A goal is left undecided (“too noisy”) if it "
-            "lies between the rounds and those are further apart than "
+            "lies between what the figure may be and that is further apart than "
             + ", ".join(f"{bound:.0%} for a {name}" for name, bound in MOST_SPREAD.items())
             + f".\n\n{goals_table(records)}\n"]
     for section, title in titles.items():

@@ -11,7 +11,7 @@ import unittest
 RUN = pathlib.Path(__file__).resolve().parent.parent / "run.py"
 sys.path.insert(0, str(RUN.parent))
 from runner import report
-from runner.records import Case, Goal, Record
+from runner.records import Case, Goal, Record, judge, median_bounds
 from runner.session import Missing, Session
 PROGRAM = "bench/threads/parked"
 
@@ -70,6 +70,24 @@ class Goals(unittest.TestCase):
         self.assertEqual(rows, [["micro, yield", "weft", "≤ 0.5x Go", "0.4", "✔"],
                                 ["micro, yield", "weft", "≤ 3", "4", "✘"],
                                 ["micro, yield", "Asio", "≤ 9", "–", "– not measured"]])
+
+    def test_the_median_lies_within_bounds(self):
+        # Of 15 the fourth and the last but three: at most three below it have odds of 1.8 %, at most four 5.9 %.
+        self.assertEqual(median_bounds([*range(15)]), (3, 11))
+        self.assertEqual(median_bounds([5, 1, 4, 2, 3, 6]), (1, 6))
+        self.assertEqual(median_bounds([7]), (7, 7))
+
+    def judged(self, limit, of_weft):
+        case = Case("echo", "cpu", "CPU", "µs", (Goal("weft", limit, "epoll"),), statistic="median")
+        records = {"weft": Record(case, "weft", of_weft), "epoll": Record(case, "epoll", [2.0] * len(of_weft))}
+        return judge(case.goals[0], records).result
+
+    def test_a_ratio_of_medians_is_judged_by_its_bounds(self):
+        rounds = [2.0 + 0.01 * i for i in range(15)]  # ratios of 1.00 to 1.07, their median within 1.015 and 1.055
+        self.assertEqual(self.judged(1.06, rounds), "met")
+        self.assertEqual(self.judged(1.01, rounds), "not met")
+        self.assertEqual(self.judged(1.04, rounds), "met")  # in between, and they lie close together
+        self.assertEqual(self.judged(1.3, [2.0 + 0.1 * i for i in range(15)]), "too noisy")
 
     def test_none_make_no_table(self):
         self.assertEqual(report.goals_table([Record(Case("micro", "yield", "yield", "ns"), "weft", [4.0])]), "")

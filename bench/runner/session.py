@@ -193,7 +193,7 @@ class Session:
         return done.stdout.decode(errors="replace")
 
     def alternate(self, cases, peers, rounds=None):
-        """Measures `cases`, which one run of a peer gives together, with the peers in turn: A B A B ... Keeps a
+        """Measures `cases`, which one run of a peer gives together, with the peers in turn: A B C B C A ... Keeps a
         record for each, and returns them as {case name: {peer: record}}."""
         cases = [case for case in cases if self.wants(case)]
         # What goals compare with is measured even if only others are asked for.
@@ -211,7 +211,8 @@ class Session:
                     for record in (record for records in found.values() for record in records.values()):
                         record.missing = "left out: this machine takes longer than a quick run may"
                 break
-            for peer in peers:
+            first = number % len(peers)  # so that nobody always comes after the same
+            for peer in peers[first:] + peers[:first]:
                 if peer.name in out or (peer.rounds is not None and number >= peer.rounds):
                     continue
                 self.progress.show(f"{cases[0].section}: {cases[0].title}, round {number + 1} of {rounds}, {peer.name}")
