@@ -43,7 +43,7 @@ def measure(session):
 
         if most * 10 <= count and name.startswith(("gevent", "asyncio")):
             return Peer(name, too_many)
-        return micro.peer(session, name, (command, environment), "sleepers", figures_of)
+        return micro.peer(session, name, (command, environment), "sleepers", figures_of, many=True)
 
     for count in (100_000,) if session.quick else (100_000, 1_000_000):
         size, start = cases_of(count)

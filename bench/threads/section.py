@@ -34,6 +34,7 @@ def measure(session):
     native = {}
 
     def run(command, count):
+        session.fetch_memory(count * BYTES_A_THREAD)
         return json.loads(session.run([*command, count], timeout=1200))
 
     def run_native():
