@@ -67,8 +67,8 @@ struct machine {
   patch::monitor monitor;
   /// Only the main thread is left: its next call ends the active phase.
   bool may_be_single = false;
-  bool alone = false;          // it makes that call
-  bool home_is_wanted = false; // to run whatever thread is next
+  bool alone = false;           // it makes that call
+  bool home_is_wanted = false;  // to run whatever thread is next
   bool counts_cpu_time = false; // of each thread: somebody asked (cpu_time.hpp)
   core::timer_wheel timers;
   settable_clocks clocks;
