@@ -2,6 +2,7 @@
 #include <stdexcept>
 
 #include "runtime/containers/select_wait.hpp"
+#include "runtime/core/context/go_back.hpp"
 #include "runtime/sync/sync_lock.hpp"
 #include "runtime/sync/wait_list.hpp"
 #include "weft/detail/channel_core.hpp"
@@ -136,6 +137,32 @@ struct entered {
 
 } // namespace
 
+/// What `send` and `receive` end with if they wait for another fiber of this hub: releases the lock
+/// and parks.
+struct channel_parking {
+  static channel_answer park(channel_core& c, wait_list& list, void* payload, std::int64_t until,
+                             blocking_call call,
+                             const void*& last_to_park) asm("weft_channel_park");
+  [[gnu::used]] static channel_answer
+  park_here(channel_core& c, wait_list& list, void* payload, std::int64_t until, blocking_call call,
+            const void*& last_to_park) asm("weft_channel_park_here");
+};
+WEFT_GO_BACK_AS_PREDICTED("weft_channel_park", "weft_channel_park_here");
+
+channel_answer channel_parking::park_here(channel_core& c, wait_list& list, void* payload,
+                                          std::int64_t until, blocking_call call,
+                                          const void*& /*last_to_park*/) {
+  hub* const here = this_hub;
+  channel_waiter self(here, here->running());
+  self.payload = payload;
+  list.push_back(self);
+  c.lock_.leave();
+  const waited how = waited_of(park_in(self, until, call, nullptr, true));
+  if (how != waited::woken || self.answer == channel_answer::failed) [[unlikely]]
+    return c.end_wait(self, list, how, call);
+  return self.answer;
+}
+
 channel_answer channel_core::send(void* item, std::int64_t until) {
   hub* const here = this_hub;
   if (!lock_.enter(here)) [[unlikely]]
@@ -153,14 +180,8 @@ channel_answer channel_core::send(void* item, std::int64_t until) {
     lock_.leave();
     return send_slowly(item, until);
   }
-  channel_waiter self(here, here->running());
-  self.payload = item;
-  senders_.push_back(self);
-  lock_.leave();
-  const waited how = waited_of(park_in(self, until, blocking_call::channel_send, nullptr, true));
-  if (how != waited::woken || self.answer == channel_answer::failed) [[unlikely]]
-    return end_wait(self, senders_, how, blocking_call::channel_send);
-  return self.answer;
+  return channel_parking::park(*this, senders_, item, until, blocking_call::channel_send,
+                               here->last_to_park_in_channel());
 }
 
 channel_answer channel_core::receive(void* optional, std::int64_t until) {
@@ -184,14 +205,8 @@ channel_answer channel_core::receive(void* optional, std::int64_t until) {
     lock_.leave();
     return receive_slowly(optional, until);
   }
-  channel_waiter self(here, here->running());
-  self.payload = optional;
-  receivers_.push_back(self);
-  lock_.leave();
-  const waited how = waited_of(park_in(self, until, blocking_call::channel_receive, nullptr, true));
-  if (how != waited::woken || self.answer == channel_answer::failed) [[unlikely]]
-    return end_wait(self, receivers_, how, blocking_call::channel_receive);
-  return self.answer;
+  return channel_parking::park(*this, receivers_, optional, until, blocking_call::channel_receive,
+                               here->last_to_park_in_channel());
 }
 
 [[gnu::noinline]] channel_answer channel_core::send_slowly(void* item, std::int64_t until) {

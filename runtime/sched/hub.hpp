@@ -132,6 +132,11 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
 
   void yield();
 
+  /// For WEFT_GO_BACK_AS_PREDICTED.
+  const void*& last_to_park_in_channel() noexcept {
+    return last_to_park_in_channel_;
+  }
+
   /// If this thread's calls are the patch's by now, fibers get identities.
   void look_for_patch() noexcept;
 
@@ -466,6 +471,7 @@ class [[gnu::visibility("hidden")]] hub : public core::list_hook<> {
   void lose_other_fibers(bool mine) noexcept;
 
   detail::state* running_ = nullptr;
+  const void* last_to_park_in_channel_ = nullptr;
   detail::ready_queue fresh_; // made ready by the running fiber since it was switched to
   detail::ready_queue ready_;
   detail::ready_item* batch_end_ = nullptr; // last of the batch at the front, while in ready_

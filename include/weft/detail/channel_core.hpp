@@ -81,6 +81,7 @@ class channel_core {
 
  private:
   friend class select_call;
+  friend struct channel_parking;
 
   // With the lock held; what they take out is to be woken when it is released.
   channel_answer try_send(void* item, wait_chain& woken);
