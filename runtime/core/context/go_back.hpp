@@ -12,8 +12,8 @@
 /// made at the same place, and jumps otherwise.
 ///
 /// The sixth argument is the address of a word which all that run on one thread share, and which
-/// nobody else uses: where the last of these calls was made. Without it on other processors than
-/// x86-64, and under a shadow stack, where every call must be returned from, it always returns.
+/// nobody else uses: where the last of these calls was made. Under a shadow stack, where every call
+/// must be returned from, and on other processors than x86-64 this always returns.
 #if defined(__x86_64__)
 #define WEFT_GO_BACK_AS_PREDICTED(NAME, IMPLEMENTATION)                                            \
   asm(".pushsection .text\n"                                                                       \
