@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <weft/weft.hpp>
 
+#include <system_error>
+
 #include "bench/echo/listener.hpp"
 #include "bench/http/answer.h"
 
@@ -12,6 +14,11 @@ int main(int argc, char** argv) {
                                 while (peer.read_until(END_OF_HEAD).starts_with("GET "))
                                   peer.write_all(ANSWER);
                               } catch (const weft::end_of_stream&) {
+                              } catch (const std::system_error& e) {
+                                // wrk leaves while answers are under way.
+                                if (e.code() != std::errc::connection_reset &&
+                                    e.code() != std::errc::broken_pipe)
+                                  throw;
                               }
                             },
                             {.backlog = 4096});

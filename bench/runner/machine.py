@@ -53,9 +53,23 @@ def available_memory():
     return 0
 
 
+def own_time():
+    """Seconds of processor time that this process and its children have used, those that run among them."""
+    used = sum(usage.ru_utime + usage.ru_stime for usage in
+               (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)))
+    for thread in pathlib.Path("/proc/self/task").iterdir():
+        for child in (thread / "children").read_text().split():
+            try:
+                fields = pathlib.Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:  # it has just ended
+                continue
+            used += sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+    return used
+
+
 class LoadMeter:
     """How many processors others keep busy, since it was made: what the system was busy, or was refused by its
-    hypervisor, without this process and its children that have ended."""
+    hypervisor, without this process and its children."""
 
     def __init__(self):
         self.began, self.before = time.monotonic(), self._others()
@@ -65,9 +79,7 @@ class LoadMeter:
         user, nice, system, _, _, irq, softirq, steal = (
             int(word) for word in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
         busy = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-        own = sum(usage.ru_utime + usage.ru_stime for usage in
-                  (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)))
-        return busy - own
+        return busy - own_time()
 
     def busy(self):
         elapsed = time.monotonic() - self.began

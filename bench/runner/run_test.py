@@ -11,6 +11,7 @@ import unittest
 RUN = pathlib.Path(__file__).resolve().parent.parent / "run.py"
 sys.path.insert(0, str(RUN.parent))
 from runner import report
+from runner.machine import own_time
 from runner.records import Case, Goal, Record, judge, median_bounds
 from runner.session import Missing, Session
 PROGRAM = "bench/threads/parked"
@@ -60,6 +61,18 @@ class Lacking(unittest.TestCase):
         session.check_program([program], backend)
         with self.assertRaisesRegex(Missing, "weft has no such backend"):
             session.check_program([*session.weft(1), program], backend)
+
+
+class Load(unittest.TestCase):
+    def test_own_time_has_children_that_run_and_that_have_ended(self):
+        program = "import time\nwhile time.process_time() < 0.5: pass\nprint(flush=True)\ninput()"
+        before = own_time()
+        with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+            child.stdout.readline()
+            running = own_time() - before
+            child.communicate(b"\n")
+        self.assertGreater(running, 0.45)
+        self.assertGreater(own_time() - before, 0.45)
 
 
 class Goals(unittest.TestCase):
