@@ -46,14 +46,14 @@ def main():
                       workers=arguments.workers)
     about = machine.description()
     output = arguments.output or arguments.build / "results"
-    titles, sections = {}, []
+    titles, sections = {}, {}
     broken_off = False
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(machine.sentence(about), flush=True)
     for name in arguments.section or SECTIONS:
         section = load(name)
         session.begin(SECTIONS[name] if arguments.quick and not arguments.section else None)
-        sections.append(section)
+        sections[name] = section
         titles[name] = section.TITLE
         before = len(session.records)
         try:

@@ -9,7 +9,7 @@ from runner.server import Server
 from runner.session import Failure, Missing, Peer
 
 TITLE = "Echo: 64 bytes to and fro over so many connections, the server on one processor, its load on another"
-BARS = [("echo-cpu", "Echo: the server's processor time a request", ["cpu/*"],
+BARS = [("echo-cpu", "Echo over so many connections: the server's processor time a request", ["cpu/*"],
          ["epoll, a buffer each", "weft", "weft on io_uring", "threads, patched", "patched on io_uring", "threads",
           "io_uring", "Asio", "tokio", "Go", "gevent"], "epoll")]
 KERNEL_STACK_KIB = 16  # of each thread, on x86-64

@@ -12,7 +12,7 @@ from runner.server import Server
 from runner.session import Failure, Missing, Peer
 
 TITLE = "HTTP: a short answer over so many connections by wrk, the server on one processor, wrk on another"
-BARS = [("http-cpu", "HTTP: the server's processor time a request", ["cpu/*"],
+BARS = [("http-cpu", "HTTP over so many connections: the server's processor time a request", ["cpu/*"],
          ["weft on io_uring", "threads, patched", "threads", "Asio", "hyper", "Go", "gevent", "nginx"], "weft")]
 BODY = b"Hello, world!"
 MICROSECONDS = {"us": 1, "ms": 1e3, "s": 1e6}

@@ -38,9 +38,15 @@ def bars(path, title, subtitle, records, patterns, peers, against=None):
         if any(fnmatch.fnmatch(case.name, pattern) for pattern in patterns):
             base = of_case.get(against or "weft")
             groups.append((case.title, [ratio(of_case.get(peer), base) for peer in peers]))
+    groups = [(name, values) for name, values in groups if any(values)]
     peers = [(peer, i) for i, peer in enumerate(peers) if any(values[i] for _, values in groups)]
     if not groups or not peers:
         return False
+    # "100: a request", "1,000: a request": the figure says what a request is.
+    if len(groups) > 1 and len({name.split(": ", 1)[-1] for name, _ in groups}) == 1:
+        groups = [(name.split(": ", 1)[0], values) for name, values in groups]
+    shown = [value for _, values in groups for value in values if value]
+    low, high = 0.8 * min(1, *shown), 1.25 * max(1, *shown)
     data = ["$data << EOD"]
     for name, values in groups:
         data.append(" ".join([_quoted(name)] + [str(values[i] or "NaN") for _, i in peers]))
@@ -49,7 +55,8 @@ def bars(path, title, subtitle, records, patterns, peers, against=None):
                         f"lc rgb '{COLOURS[column % len(COLOURS)]}'" for column, (peer, _) in enumerate(peers))
     _draw(path, max(700, 200 + len(groups) * (26 + 13 * len(peers))), 520, title, subtitle,
           [*data, "set style data histograms", "set style histogram clustered gap 1", "set style fill solid 0.9",
-           "set boxwidth 0.9", "set logscale y", "set yrange [*:*]", "set xtics rotate by -35 noenhanced nomirror",
+           "set boxwidth 0.9", "set logscale y", f"set yrange [{low:.3g}:{high:.3g}]", "set format y '%g'",
+           *(["set ytics (0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 20)"] if high < 30 * low else []), "set xtics rotate by -35 noenhanced nomirror",
            f"set ylabel {_quoted('times ' + (against or 'weft') + ', logarithmic')} noenhanced",
            "set arrow from graph 0, first 1 to graph 1, first 1 nohead lc rgb '#444444' dt 2", f"plot {columns}"])
     return True
@@ -87,18 +94,19 @@ def _latency(path, what, subtitle, rounds_of):
 
 
 def draw(directory, machine, sections, session):
-    """Everything there is to draw. A section says what its bars are: BARS = [(file, title, case patterns, peers,
-    reference)]. Returns the files' names."""
+    """Everything there is to draw of `sections`, {name: module}, which say what their bars are: BARS = [(file, title,
+    case patterns, peers, reference)]. Returns the files' names."""
     if shutil.which("gnuplot") is None:
         return []
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     subtitle = f"{machine['date'][:10]}, {machine['processor']}".replace("@", "at").replace("_", " ")
     drawn = []
-    for section in sections:
-        for name, title, patterns, peers, against in getattr(section, "BARS", ()):
+    for section, module in sections.items():
+        records = [record for record in session.records if record.case.section == section]
+        for name, title, patterns, peers, against in getattr(module, "BARS", ()):
             file = f"{name}.svg"
-            if bars(directory / file, title, subtitle, session.records, patterns, peers, against):
+            if bars(directory / file, title, subtitle, records, patterns, peers, against):
                 drawn.append(file)
     for what, of_what in session.curves.items():
         file = what.replace("/", "-") + ".svg"

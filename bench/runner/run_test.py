@@ -6,11 +6,13 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
+from unittest import mock
 
 RUN = pathlib.Path(__file__).resolve().parent.parent / "run.py"
 sys.path.insert(0, str(RUN.parent))
-from runner import report
+from runner import plots, report
 from runner.machine import own_time
 from runner.records import Case, Goal, Record, judge, median_bounds
 from runner.session import Missing, Session
@@ -73,6 +75,23 @@ class Load(unittest.TestCase):
             child.communicate(b"\n")
         self.assertGreater(running, 0.45)
         self.assertGreater(own_time() - before, 0.45)
+
+
+class Plots(unittest.TestCase):
+    def test_a_section_draws_its_own_cases(self):
+        records = []
+        for section, value in (("echo", 2.0), ("http", 3.0)):
+            for peer, figure in (("weft", 1.0), ("other", value)):
+                records.append(Record(Case(section, "cpu/1", "1: a request", "µs"), peer))
+                records[-1].values.append(figure)
+        session = types.SimpleNamespace(records=records, curves={}, curve_titles={})
+        module = types.SimpleNamespace(BARS=[("cpu", "A request", ["cpu/*"], ["other"], "weft")])
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(plots, "_draw") as draw, \
+                mock.patch.object(plots.shutil, "which", return_value="gnuplot"):
+            drawn = plots.draw(folder, {"date": "2026-01-01 00:00", "processor": "one"}, {"http": module}, session)
+        self.assertEqual(drawn, ["cpu.svg"])
+        commands = draw.call_args.args[-1]
+        self.assertEqual(commands[:3], ["$data << EOD", '"1: a request" 3.0', "EOD"])
 
 
 class Goals(unittest.TestCase):
