@@ -114,7 +114,7 @@ patch_status patch_all_objects(site_report& report) noexcept {
   has_fsgsbase = getauxval(AT_HWCAP2) & hwcap2_fsgsbase;
   const auto* random = reinterpret_cast<const std::uint64_t*>(getauxval(AT_RANDOM));
   seed_tids((random ? random[0] : 0) ^ static_cast<std::uint64_t>(core::monotonic_now()));
-  core::select_jump(core::jump_kind::balanced);
+  core::select_jump(core::faster_balanced());
   make_machine();
   if (wanted.dump_signal) {
     the_machine().dump = dump_threads;

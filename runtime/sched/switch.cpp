@@ -76,14 +76,12 @@ inline void* hub::context_of(ready_item*& item) noexcept {
 }
 
 /// The one place from which contexts are jumped to, so that the processor finds, after the jump,
-/// the return address that it predicted. Whoever is arrived at finds `save` in the transfer and
-/// stores the context that was left there. Out of line also so that no address of a
+/// the return address that it predicted. Out of line also so that no address of a
 /// thread-local is carried over the switch by the compiler.
 [[gnu::noinline]] void hub::jump(void* to, void** save, [[maybe_unused]] detail::execution& from,
                                  [[maybe_unused]] detail::execution& target) noexcept {
   from.leave_for(target);
-  const core::transfer t = core::jump(to, save);
-  *static_cast<void**>(t.data) = t.from;
+  core::switch_to(to, save);
   from.arrive();
 }
 

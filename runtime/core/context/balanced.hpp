@@ -11,8 +11,14 @@ weft::core::transfer jump_fcontext(weft::core::context to, void* data) noexcept;
 
 namespace weft::core {
 
-/// This machine's jump that keeps calls and returns balanced, found to be interchangeable
-/// with Boost's as linked; null where there is none. One file for each instruction set.
-[[nodiscard]] jump_function find_balanced_jump() noexcept;
+struct jump_pair {
+  jump_function jump;
+  switch_function switch_to;
+};
+
+/// This machine's jump of that kind, which keeps calls and returns balanced, found to be
+/// interchangeable with Boost's as linked; null where there is none. One file for each
+/// instruction set.
+[[nodiscard]] jump_pair find_balanced_jump(jump_kind kind) noexcept;
 
 } // namespace weft::core

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "runtime/core/context/balanced.hpp"
 
+#include <cpuid.h>
+
 #include <cstdint>
 #include <cstring>
 
 extern "C" {
 weft::core::transfer weft_jump_balanced(weft::core::context to, void* data) noexcept;
+weft::core::transfer weft_jump_balanced_loading(weft::core::context to, void* data) noexcept;
+void weft_switch_balanced(weft::core::context to, weft::core::context* save) noexcept;
+void weft_switch_balanced_loading(weft::core::context to, weft::core::context* save) noexcept;
 weft::core::transfer weft_jump_with_marks(weft::core::context to, void* data,
                                           weft::core::jump_function jump) noexcept;
 extern const char weft_jump_with_marks_return[];
@@ -46,13 +51,13 @@ bool shadow_stack_active() noexcept {
 }
 
 // Entered by Boost's jump: says whether that left the expected frame, and goes back by the
-// balanced jump if so. Then once more the other way round.
+// balanced jump on trial if so. Then once more the other way round.
 //
 // It never returns, so what a sanitizer marks in its frame would stay marked.
 [[gnu::no_sanitize_address, gnu::no_sanitize_thread]] void probe(transfer t) {
   bool right = left_by_marked_jump(t.from);
   if (!right) jump_fcontext(t.from, nullptr);
-  t = weft_jump_balanced(t.from, t.data);
+  t = static_cast<const jump_pair*>(t.data)->jump(t.from, t.data);
   right = left_by_marked_jump(t.from);
   for (;;)
     t = jump_fcontext(t.from, right ? t.data : nullptr);
@@ -60,20 +65,33 @@ bool shadow_stack_active() noexcept {
 
 } // namespace
 
-jump_function find_balanced_jump() noexcept {
-  if (shadow_stack_active()) return nullptr;
+jump_kind faster_balanced() noexcept {
+  unsigned a, b, c, d;
+  __cpuid(0, a, b, c, d);
+  if (b != signature_AMD_ebx || c != signature_AMD_ecx || d != signature_AMD_edx)
+    return jump_kind::balanced;
+  constexpr unsigned zen_3_and_4 = 0x19; // older ones nobody has measured
+  __cpuid(1, a, b, c, d);
+  const unsigned family = (a >> 8 & 0xf) + (a >> 20 & 0xff);
+  return family >= zen_3_and_4 ? jump_kind::balanced_loading : jump_kind::balanced;
+}
+
+jump_pair find_balanced_jump(jump_kind kind) noexcept {
+  if (shadow_stack_active()) return {};
   // The dynamic linker may come by to bind a call: it saves all vector state, 11 KiB with AMX.
   alignas(16) char stack[32768];
   const context made = make_fcontext(stack + sizeof stack, sizeof stack, probe);
-  if (made != stack + sizeof stack - 0x48) return nullptr;
+  if (made != stack + sizeof stack - 0x48) return {};
   const frame f = frame_of(made);
-  if (f.rbx != reinterpret_cast<std::uintptr_t>(probe)) return nullptr;
+  if (f.rbx != reinterpret_cast<std::uintptr_t>(probe)) return {};
 
-  char token;
-  transfer t = weft_jump_with_marks(made, &token, jump_fcontext);
-  if (t.data != &token) return nullptr;
-  t = weft_jump_with_marks(t.from, &token, weft_jump_balanced);
-  return t.data == &token ? weft_jump_balanced : nullptr;
+  jump_pair on_trial{weft_jump_balanced, weft_switch_balanced};
+  if (kind == jump_kind::balanced_loading)
+    on_trial = {weft_jump_balanced_loading, weft_switch_balanced_loading};
+  transfer t = weft_jump_with_marks(made, &on_trial, jump_fcontext);
+  if (t.data != &on_trial) return {};
+  t = weft_jump_with_marks(t.from, &on_trial, on_trial.jump);
+  return t.data == &on_trial ? on_trial : jump_pair{};
 }
 
 } // namespace weft::core

@@ -27,22 +27,31 @@ struct transfer {
 
 using jump_function = transfer (*)(context to, void* data) noexcept;
 
-/// The switch in use: Boost's until `select_jump` has found that the balanced one may be
+/// The jump in use: Boost's until `select_jump` has found that the balanced one may be
 /// used. Each library selects at its start, libweft by WEFT_CONTEXT=boost|balanced (see
 /// select_at_start.cpp). Call it from few, out-of-line places: a `ret` is predicted by
 /// the call that ran before it, so contexts that switch through one call site predict well.
 extern jump_function jump;
+
+using switch_function = void (*)(context to, context* save) noexcept;
+
+/// The same jump for those who all keep each other's contexts: what is left is in `*save` when it
+/// returns elsewhere. A new context finds `save` as data, and is to store `from` there.
+extern switch_function switch_to;
 
 /// Boost's in any case, which ends in a jump to where it was called the last time. For two sides
 /// that go to and fro between two places: their calls and returns do not pair anyhow, and a jump
 /// is predicted by where it went before.
 extern const jump_function jump_unpaired;
 
-enum class jump_kind { balanced, boost };
+/// `balanced_loading` differs from `balanced` in how it restores MXCSR, and in nothing else.
+enum class jump_kind { balanced, balanced_loading, boost };
+/// Which of the balanced ones is the faster on this processor.
+[[nodiscard]] jump_kind faster_balanced() noexcept;
 /// The kind in use now.
 [[nodiscard]] jump_kind current_jump() noexcept;
-/// Forces a kind; returns false, changing nothing, where `balanced` cannot be used.
-/// Both share one frame layout: contexts suspended by either are resumed by the other.
+/// Forces a kind; returns false, changing nothing, where it cannot be used.
+/// All share one frame layout: contexts suspended by one are resumed by another.
 bool select_jump(jump_kind kind) noexcept;
 
 } // namespace weft::core

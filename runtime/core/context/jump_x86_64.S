@@ -10,11 +10,29 @@
     .text
 
 // transfer weft_jump_balanced(context to, void* data)
-    .globl  weft_jump_balanced
-    .hidden weft_jump_balanced
-    .type   weft_jump_balanced, @function
+// void weft_switch_balanced(context to, context* save)
+//
+// and the same with _loading, which load MXCSR and do not look whether it is what it was. To look
+// means to read what stmxcsr has just written: AMD's processors wait 2 ns for that, and load an
+// MXCSR that is the same in less than one; to Intel's to look costs a nanosecond less than to load.
+// The x87 control word is looked at on either.
+    .macro  DEFINE_JUMP suffix, look
+    .globl  weft_switch_\suffix
+    .hidden weft_switch_\suffix
+    .type   weft_switch_\suffix, @function
+    .globl  weft_jump_\suffix
+    .hidden weft_jump_\suffix
+    .type   weft_jump_\suffix, @function
     .align  16
-weft_jump_balanced:
+weft_switch_\suffix:
+    .cfi_startproc
+    leaq    -0x40(%rsp), %rax
+    movq    %rax, (%rsi)
+    // The rest is the jump.
+    .cfi_endproc
+    .size   weft_switch_\suffix, . - weft_switch_\suffix
+
+weft_jump_\suffix:
     .cfi_startproc
     leaq    -0x40(%rsp), %rsp
     .cfi_adjust_cfa_offset 0x40
@@ -36,10 +54,13 @@ weft_jump_balanced:
     movq    %rsp, %rax
     movq    %rdi, %rsp
 
-    // Loading them takes a nanosecond longer than seeing that they are what they were.
+    .if \look
     movl    0x00(%rax), %ecx
     cmpl    0x00(%rsp), %ecx
     jne     1f
+    .else
+    ldmxcsr 0x00(%rsp)
+    .endif
 2:  movzwl  0x04(%rax), %ecx
     cmpw    0x04(%rsp), %cx
     jne     3f
@@ -64,12 +85,18 @@ weft_jump_balanced:
     ret
 
     .cfi_restore_state
+    .if \look
 1:  ldmxcsr 0x00(%rsp)
     jmp     2b
+    .endif
 3:  fldcw   0x04(%rsp)
     jmp     4b
     .cfi_endproc
-    .size   weft_jump_balanced, . - weft_jump_balanced
+    .size   weft_jump_\suffix, . - weft_jump_\suffix
+    .endm
+
+    DEFINE_JUMP balanced, 1
+    DEFINE_JUMP balanced_loading, 0
 
 // transfer weft_jump_with_marks(context to, void* data, jump_function jump)
 // Jumps with a number of its own in each callee-saved register: r12 1, r13 2, r14 3, r15 4,

@@ -15,7 +15,7 @@ namespace {
   const bool known = !wish || std::strcmp(wish, "balanced") == 0;
   if (!known)
     std::fprintf(stderr, "weft: WEFT_CONTEXT=%s is neither boost nor balanced; ignored\n", wish);
-  if (!select_jump(jump_kind::balanced) && wish && known)
+  if (!select_jump(faster_balanced()) && wish && known)
     std::fputs("weft: WEFT_CONTEXT=balanced cannot be used here; using boost\n", stderr);
 }
 

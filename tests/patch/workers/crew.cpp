@@ -77,7 +77,7 @@ crew::crew(unsigned workers) {
   std::string calm = "WEFT_NO_PREEMPT=1"; // signals would come to the sanitizer's own code
   char* environment[] = {chosen.data(), calm.data(), nullptr};
   if (read_configuration(environment)) throw std::bad_alloc();
-  core::select_jump(core::jump_kind::balanced);
+  core::select_jump(core::faster_balanced());
   make_machine();
   m().phase_changed = change_phase;
   set_virtual_calls(phase::single);
