@@ -70,7 +70,7 @@ jump_kind faster_balanced() noexcept {
   __cpuid(0, a, b, c, d);
   if (b != signature_AMD_ebx || c != signature_AMD_ecx || d != signature_AMD_edx)
     return jump_kind::balanced;
-  constexpr unsigned zen_3_and_4 = 0x19; // older ones nobody has measured
+  constexpr unsigned zen_3_and_4 = 0x19; // measured on a Zen 4
   __cpuid(1, a, b, c, d);
   const unsigned family = (a >> 8 & 0xf) + (a >> 20 & 0xff);
   return family >= zen_3_and_4 ? jump_kind::balanced_loading : jump_kind::balanced;
