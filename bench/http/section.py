@@ -55,6 +55,15 @@ def processor_seconds(pids):
     return sum(time.clock_gettime(~pid << 3 | 2) for pid in pids)  # the clock of another process's time
 
 
+def latency_of(text):
+    """{percentage: microseconds} of what wrk prints, which puts a space behind seconds."""
+    latency = {part: float(value) * MICROSECONDS[unit]
+               for part, value, unit in re.findall(r"^ +(\d+)% +([\d.]+)(us|ms|s) *$", text, re.MULTILINE)}
+    if not {"50", "99"} <= latency.keys():
+        raise Failure(f"wrk told no latency: {text!r}")
+    return latency
+
+
 def load(session, server, connections):
     check_answer(server.port)
     seconds = 1 if session.quick else 2
@@ -67,8 +76,7 @@ def load(session, server, connections):
         if wrong in text:
             raise Failure(re.search(f".*{wrong}.*", text)[0].strip())
     requests = int(re.search(r"(\d+) requests in", text)[1])
-    latency = {part: float(value) * MICROSECONDS[unit]
-               for part, value, unit in re.findall(r"^ +(\d+)% +([\d.]+)(us|ms|s)$", text, re.MULTILINE)}
+    latency = latency_of(text)
     found = {"cpu": used * 1e6 / requests, "throughput": float(re.search(r"Requests/sec: +([\d.]+)", text)[1]),
              "p50": latency["50"], "p99": latency["99"]}
     return {f"{name}/{connections}": value for name, value in found.items()}

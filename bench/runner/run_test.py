@@ -12,10 +12,10 @@ from unittest import mock
 
 RUN = pathlib.Path(__file__).resolve().parent.parent / "run.py"
 sys.path.insert(0, str(RUN.parent))
-from runner import plots, report
+from runner import plots, report, sections
 from runner.machine import own_time
 from runner.records import Case, Goal, Record, judge, median_bounds
-from runner.session import Missing, Session
+from runner.session import Failure, Missing, Peer, Session
 PROGRAM = "bench/threads/parked"
 
 
@@ -92,6 +92,27 @@ class Plots(unittest.TestCase):
         self.assertEqual(drawn, ["cpu.svg"])
         commands = draw.call_args.args[-1]
         self.assertEqual(commands[:3], ["$data << EOD", '"1: a request" 3.0', "EOD"])
+
+
+class Figures(unittest.TestCase):
+    WRK = ("  Latency Distribution\n     50%   11.39ms\n     75%   18.76ms\n     90%  554.90us\n     99%    1.23s \n"
+           "  116107 requests in 2.06s, 8.64MB read\n")
+
+    def test_what_wrk_prints_is_read(self):
+        latency = sections.load("http").latency_of(self.WRK)
+        self.assertEqual({part: round(value) for part, value in latency.items()},
+                         {"50": 11390, "75": 18760, "90": 555, "99": 1230000})
+
+    def test_what_wrk_does_not_print_is_a_failure(self):
+        with self.assertRaisesRegex(Failure, "wrk told no latency: '.*50%"):
+            sections.load("http").latency_of(self.WRK.replace("1.23s", "1.23h"))
+
+    def test_a_peer_that_prints_something_else_ends_its_own_turns_only(self):
+        session = Session(pathlib.Path("."), rounds=3)
+        case = Case("micro", "yield", "yield", "ns")
+        found = session.alternate([case], [Peer("odd", lambda: {"yield": {}["ns"]}), Peer("good", lambda: {"yield": 4})])
+        self.assertEqual(found["yield"]["odd"].missing, "failed: no figures: KeyError('ns')")
+        self.assertEqual(found["yield"]["good"].values, [4, 4, 4])
 
 
 class Goals(unittest.TestCase):

@@ -232,6 +232,8 @@ class Session:
                     figures, why = {}, f"missing: {missing}"
                 except Failure as failure:
                     figures, why = {}, f"failed: {failure}"
+                except (LookupError, TypeError, ValueError) as wrong:  # another output than expected
+                    figures, why = {}, f"failed: no figures: {wrong!r}"
                 if why:
                     out.add(peer.name)
                 for case in cases:
