@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
 """What run.py says of a build directory that lacks something, and of goals."""
+import contextlib
+import io
 import json
 import pathlib
 import subprocess
@@ -110,9 +112,16 @@ class Figures(unittest.TestCase):
     def test_a_peer_that_prints_something_else_ends_its_own_turns_only(self):
         session = Session(pathlib.Path("."), rounds=3)
         case = Case("micro", "yield", "yield", "ns")
-        found = session.alternate([case], [Peer("odd", lambda: {"yield": {}["ns"]}), Peer("good", lambda: {"yield": 4})])
-        self.assertEqual(found["yield"]["odd"].missing, "failed: no figures: KeyError('ns')")
-        self.assertEqual(found["yield"]["good"].values, [4, 4, 4])
+        peers = [Peer("odd", lambda: {"yield": {}["ns"]}), Peer("words", lambda: {"yield": "four"}),
+                 Peer("nothing", lambda: None), Peer("good", lambda: {"yield": 4, "other": None})]
+        errors = io.StringIO()
+        with contextlib.redirect_stderr(errors):
+            found = session.alternate([case], peers)["yield"]
+        self.assertEqual(found["odd"].missing, "failed: no figures: KeyError('ns')")
+        self.assertEqual(found["good"].values, [4, 4, 4])
+        for name in ("odd", "words", "nothing"):
+            self.assertRegex(found[name].missing, "^failed: no figures: ")
+        self.assertEqual(errors.getvalue().count("Traceback"), 3)
 
 
 class Goals(unittest.TestCase):

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+import traceback
 import typing
 
 from runner.machine import LoadMeter, available_memory
@@ -227,19 +228,20 @@ class Session:
                     continue
                 self.progress.show(f"{cases[0].section}: {cases[0].title}, round {number + 1} of {rounds}, {peer.name}")
                 try:
-                    figures, why = peer.run(), ""
+                    figures, why = {name: float(value) for name, value in peer.run().items() if value is not None}, ""
                 except Missing as missing:
                     figures, why = {}, f"missing: {missing}"
                 except Failure as failure:
                     figures, why = {}, f"failed: {failure}"
-                except (LookupError, TypeError, ValueError) as wrong:  # another output than expected
+                except (AttributeError, LookupError, TypeError, ValueError) as wrong:  # another output than expected
                     figures, why = {}, f"failed: no figures: {wrong!r}"
+                    traceback.print_exc()
                 if why:
                     out.add(peer.name)
                 for case in cases:
                     record = found[case.name][peer.name]
-                    if figures.get(case.name) is not None:
-                        record.values.append(float(figures[case.name]))
+                    if case.name in figures:
+                        record.values.append(figures[case.name])
                     elif why:
                         record.missing, record.values = why, []
         load = meter.busy()

@@ -75,9 +75,10 @@ inline void* hub::context_of(ready_item*& item) noexcept {
   return loop_.context;
 }
 
-/// The one place from which contexts are jumped to, so that the processor finds, after the jump,
-/// the return address that it predicted. Out of line also so that no address of a
-/// thread-local is carried over the switch by the compiler.
+/// The one place from which contexts are switched to. Out of line, so that no address of a
+/// thread-local is carried over the switch by the compiler; the call in it is the last thing that
+/// it does, so that the switch returns to its callers. Of these there are few: a return is
+/// predicted if who is gone back to left by the same one as who left last.
 [[gnu::noinline]] void hub::jump(void* to, void** save, [[maybe_unused]] detail::execution& from,
                                  [[maybe_unused]] detail::execution& target) noexcept {
   from.leave_for(target);

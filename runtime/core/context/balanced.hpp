@@ -16,8 +16,8 @@ struct jump_pair {
   switch_function switch_to;
 };
 
-/// This machine's jump of that kind, which keeps calls and returns balanced, found to be
-/// interchangeable with Boost's as linked; null where there is none. One file for each
+/// This machine's jump of that kind, which keeps calls and returns balanced, its `jump` found
+/// to be interchangeable with Boost's as linked; null where there is none. One file for each
 /// instruction set.
 [[nodiscard]] jump_pair find_balanced_jump(jump_kind kind) noexcept;
 

@@ -4,7 +4,7 @@
 namespace weft::core {
 
 jump_kind faster_balanced() noexcept {
-  return jump_kind::balanced;
+  return jump_kind::balanced_looking;
 }
 
 jump_pair find_balanced_jump(jump_kind) noexcept {

@@ -7,9 +7,9 @@
 #include <cstring>
 
 extern "C" {
-weft::core::transfer weft_jump_balanced(weft::core::context to, void* data) noexcept;
+weft::core::transfer weft_jump_balanced_looking(weft::core::context to, void* data) noexcept;
 weft::core::transfer weft_jump_balanced_loading(weft::core::context to, void* data) noexcept;
-void weft_switch_balanced(weft::core::context to, weft::core::context* save) noexcept;
+void weft_switch_balanced_looking(weft::core::context to, weft::core::context* save) noexcept;
 void weft_switch_balanced_loading(weft::core::context to, weft::core::context* save) noexcept;
 weft::core::transfer weft_jump_with_marks(weft::core::context to, void* data,
                                           weft::core::jump_function jump) noexcept;
@@ -69,11 +69,11 @@ jump_kind faster_balanced() noexcept {
   unsigned a, b, c, d;
   __cpuid(0, a, b, c, d);
   if (b != signature_AMD_ebx || c != signature_AMD_ecx || d != signature_AMD_edx)
-    return jump_kind::balanced;
-  constexpr unsigned zen_3_and_4 = 0x19; // measured on a Zen 4
+    return jump_kind::balanced_looking;
+  constexpr unsigned zen_3_and_4 = 0x19; // measured on a Zen 4 only
   __cpuid(1, a, b, c, d);
   const unsigned family = (a >> 8 & 0xf) + (a >> 20 & 0xff);
-  return family >= zen_3_and_4 ? jump_kind::balanced_loading : jump_kind::balanced;
+  return family >= zen_3_and_4 ? jump_kind::balanced_loading : jump_kind::balanced_looking;
 }
 
 jump_pair find_balanced_jump(jump_kind kind) noexcept {
@@ -85,7 +85,7 @@ jump_pair find_balanced_jump(jump_kind kind) noexcept {
   const frame f = frame_of(made);
   if (f.rbx != reinterpret_cast<std::uintptr_t>(probe)) return {};
 
-  jump_pair on_trial{weft_jump_balanced, weft_switch_balanced};
+  jump_pair on_trial{weft_jump_balanced_looking, weft_switch_balanced_looking};
   if (kind == jump_kind::balanced_loading)
     on_trial = {weft_jump_balanced_loading, weft_switch_balanced_loading};
   transfer t = weft_jump_with_marks(made, &on_trial, jump_fcontext);

@@ -8,9 +8,10 @@
 /// Made by Boost.Context's make_fcontext. On x86-64 they are switched by a jump with the
 /// same frame layout as Boost's (callee-saved registers, MXCSR, x87 control word; 0x40
 /// bytes, return address on top) but which ends in `ret`: Boost's ends in `jmp`, after
-/// which every `ret` up the chain of callers mispredicts (26.8 ns against 5.6 flat, 84
-/// against 9.7 six frames deep). Elsewhere, under CET shadow stacks, or when the layout
-/// found at start is not the expected one, jump_fcontext is used.
+/// which every `ret` up the chain of callers mispredicts (on a 2.1 GHz Xeon 26.8 ns against
+/// 5.6 flat, 84 against 9.7 six frames deep; how much depends on the processor). Elsewhere, under
+/// CET shadow stacks, or when the layout found at start is not the expected one, jump_fcontext is
+/// used.
 namespace weft::core {
 
 using context = void*;
@@ -28,15 +29,16 @@ struct transfer {
 using jump_function = transfer (*)(context to, void* data) noexcept;
 
 /// The jump in use: Boost's until `select_jump` has found that the balanced one may be
-/// used. Each library selects at its start, libweft by WEFT_CONTEXT=boost|balanced (see
-/// select_at_start.cpp). Call it from few, out-of-line places: a `ret` is predicted by
-/// the call that ran before it, so contexts that switch through one call site predict well.
+/// used. Each library selects at its start, libweft by WEFT_CONTEXT (see select_at_start.cpp). Call
+/// it from few, out-of-line places: a `ret` is predicted by the call that ran before it, so
+/// contexts that switch through one call site predict well.
 extern jump_function jump;
 
 using switch_function = void (*)(context to, context* save) noexcept;
 
-/// The same jump for those who all keep each other's contexts: what is left is in `*save` when it
-/// returns elsewhere. A new context finds `save` as data, and is to store `from` there.
+/// The same jump, which also keeps what it leaves: that is in `*save` once the other side runs. A
+/// context left by `switch_to` is entered by `switch_to` only, of the same kind; a new one finds
+/// `save` as data, and is to store `from` there.
 extern switch_function switch_to;
 
 /// Boost's in any case, which ends in a jump to where it was called the last time. For two sides
@@ -44,14 +46,15 @@ extern switch_function switch_to;
 /// is predicted by where it went before.
 extern const jump_function jump_unpaired;
 
-/// `balanced_loading` differs from `balanced` in how it restores MXCSR, and in nothing else.
-enum class jump_kind { balanced, balanced_loading, boost };
+/// The two balanced ones differ in how they restore MXCSR, and in nothing else: `balanced_looking`
+/// loads it if it is another, `balanced_loading` always.
+enum class jump_kind { balanced_looking, balanced_loading, boost };
 /// Which of the balanced ones is the faster on this processor.
 [[nodiscard]] jump_kind faster_balanced() noexcept;
 /// The kind in use now.
 [[nodiscard]] jump_kind current_jump() noexcept;
-/// Forces a kind; returns false, changing nothing, where it cannot be used.
-/// All share one frame layout: contexts suspended by one are resumed by another.
+/// Forces a kind; returns false, changing nothing, where it cannot be used. All share one frame
+/// layout: contexts left by `jump` of one kind are entered by `jump` of another.
 bool select_jump(jump_kind kind) noexcept;
 
 } // namespace weft::core

@@ -9,11 +9,11 @@
 
     .text
 
-// transfer weft_jump_balanced(context to, void* data)
-// void weft_switch_balanced(context to, context* save)
+// transfer weft_jump_balanced_looking(context to, void* data)
+// void weft_switch_balanced_looking(context to, context* save)
 //
-// and the same with _loading, which load MXCSR and do not look whether it is what it was. To look
-// means to read what stmxcsr has just written: for that a Zen 4 waits 1.4 ns more than it takes to
+// and the same with _loading, which load MXCSR and do not look whether it is another. To look means
+// to read what stmxcsr has just written: for that a Zen 4 waits 1.4 ns more than it takes to
 // load one that is the same. On an Intel Xeon to look takes a nanosecond less. The x87 control word
 // is looked at on either.
     .macro  DEFINE_JUMP suffix, look
@@ -95,7 +95,7 @@ weft_jump_\suffix:
     .size   weft_jump_\suffix, . - weft_jump_\suffix
     .endm
 
-    DEFINE_JUMP balanced, 1
+    DEFINE_JUMP balanced_looking, 1
     DEFINE_JUMP balanced_loading, 0
 
 // transfer weft_jump_with_marks(context to, void* data, jump_function jump)
