@@ -62,7 +62,7 @@ unsigned processors_in_own_quota(Read&& read) {
        group = parent_group(group)) {
     for (const std::string_view mounted : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
       std::size_t length = 0;
-      const std::string_view below = group == "/" ? std::string_view{} : group;
+      const std::string_view below = group == "/" ? std::string_view{""} : group;
       for (const std::string_view part : {mounted, below, std::string_view{"/cpu.max"}}) {
         __builtin_memcpy(path + length, part.data(), part.size());
         length += part.size();

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "weft/detail/state.hpp"
 
 namespace weft::detail {
 
 /// How many blocks ahead: as much work as memory takes time, 5 to 10 ns against 60 to 100.
-inline constexpr std::ptrdiff_t blocks_ahead = 8;
+inline constexpr std::size_t blocks_ahead = 8;
 
 /// Asks for both cache lines of a block, to be written. Any address will do.
 inline void fetch_block(const char* block) noexcept {
@@ -21,8 +22,10 @@ inline void fetch_block(const char* block) noexcept {
 /// other tell where later ones are. With fibers that do nothing this takes a quarter off their
 /// time (the processor's own prefetching stops at each page's end).
 inline const char* in_row_behind(const void* block, const void* next) noexcept {
-  const char* at = static_cast<const char*>(next);
-  return at + blocks_ahead * (at - static_cast<const char*>(block));
+  // In integers: what follows the last one is null, and what lies ahead need not be a block.
+  const auto at = reinterpret_cast<std::uintptr_t>(next);
+  const auto step = at - reinterpret_cast<std::uintptr_t>(block);
+  return reinterpret_cast<const char*>(at + blocks_ahead * step);
 }
 
 } // namespace weft::detail

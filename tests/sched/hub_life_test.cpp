@@ -213,7 +213,8 @@ TEST_F(death, signals_keep_their_defaults) {
 }
 
 TEST(signals, a_handler_of_the_programs_own_interrupts_no_wait) {
-  static volatile std::sig_atomic_t came = 0;
+  static volatile std::sig_atomic_t came;
+  came = 0; // also when the tests are repeated
   struct sigaction before {};
   struct sigaction action {};
   action.sa_handler = [](int) { came = came + 1; };
